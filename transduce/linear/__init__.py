@@ -1,0 +1,1 @@
+"""Linear systems of coupled modes: scattering, noise, stability, networks."""

@@ -1,0 +1,73 @@
+"""The static graph of a linear system: its edges, and the signs that let one row per mode suffice.
+
+Each mode gets a sign, +1 where its row is a and -1 where it is a^dagger, such that a hopping edge (and a shared port) joins equal signs
+and a squeezing edge opposite ones: a two-colouring. A frustrated graph, or a mode that squeezes itself, has none.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..numerics import is_concrete
+
+Edge = tuple[int, int]
+
+
+class Edges(NamedTuple):
+    """Index pairs: (mode, mode), (mode, mode), (port, mode)."""
+
+    hopping: tuple[Edge, ...]
+    squeezing: tuple[Edge, ...]
+    contacts: tuple[Edge, ...]
+
+
+def colour(n_modes: int, hopping: tuple[Edge, ...], squeezing: tuple[Edge, ...], contacts: tuple[Edge, ...]) -> tuple[int, ...] | None:
+    """The sign of each mode, the first of each connected part being +1; None where the graph is frustrated."""
+    shared = [(i, j) for p, i in contacts for q, j in contacts if p == q and i < j]
+    edges = [(i, j, 1) for i, j in (*hopping, *shared)] + [(i, j, -1) for i, j in squeezing]
+    signs: dict[int, int] = {}
+    for start in range(n_modes):
+        if start in signs:
+            continue
+        signs[start], waiting = 1, [start]
+        while waiting:
+            here = waiting.pop()
+            for i, j, relation in edges:
+                for a, b in ((i, j), (j, i)):
+                    if a == here and b not in signs:
+                        signs[b] = relation * signs[here]
+                        waiting.append(b)
+    if any(signs[i] * signs[j] != relation for i, j, relation in edges):
+        return None
+    return tuple(signs[i] for i in range(n_modes))
+
+
+def pattern_of(hamiltonian: Any, squeezing: Any, coupling: Any, occupation: Any, edges: tuple | None) -> Edges:
+    """The edges of a system given by matrices: read where concrete, the given ones, or all of them.
+
+    Raises:
+        ValueError: the shapes do not fit, Omega is not Hermitian or Xi not symmetric.
+    """
+    n_ports, n_modes = np.shape(coupling)
+    wanted = {"hamiltonian": (n_modes, n_modes), "squeezing": (n_modes, n_modes), "occupation": (n_ports,)}
+    for name, value in {"hamiltonian": hamiltonian, "squeezing": squeezing, "occupation": occupation}.items():
+        if np.shape(value) != wanted[name]:
+            raise ValueError(f"LinearSystem.{name} must have shape {wanted[name]}, but has {np.shape(value)}")
+    concrete = is_concrete(hamiltonian, squeezing, coupling)
+    if concrete:
+        omega, xi = np.asarray(hamiltonian), np.asarray(squeezing)
+        for name, matrix, mirror in (("hamiltonian", omega, omega.conj().T), ("squeezing", xi, xi.T)):
+            if np.abs(matrix - mirror).max(initial=0) > 1e-12 * np.abs(matrix).max(initial=0):
+                raise ValueError(f"LinearSystem.{name} must be {'Hermitian' if name == 'hamiltonian' else 'symmetric'}, but is not")
+    if edges is not None:
+        return Edges(*edges)
+
+    def present(matrix: Any, i: int, j: int) -> bool:
+        return not concrete or bool(np.asarray(matrix)[i, j] != 0)
+
+    pairs = [(i, j) for i in range(n_modes) for j in range(i, n_modes)]
+    return Edges(
+        tuple((i, j) for i, j in pairs if i < j and present(hamiltonian, i, j)),
+        tuple((i, j) for i, j in pairs if present(squeezing, i, j)),
+        tuple((k, i) for k in range(n_ports) for i in range(n_modes) if present(coupling, k, i)),
+    )
