@@ -77,3 +77,8 @@ def sqrt(x: Float[Array, ""]) -> Float[Array, ""]:
 def abs2(z: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Squared modulus, differentiable at 0 (``abs(z)**2`` is not)."""
     return jnp.real(z) ** 2 + jnp.imag(z) ** 2
+
+
+def power(x: Float[Array, ""], exponent: Float[Array, ""]) -> Float[Array, ""]:
+    """x ** exponent for x >= 0 and exponent > 0, through which the chain rule works at 0, in the manner of ``sqrt``."""
+    return jnp.exp(exponent * jnp.log(jnp.maximum(x, TINY)))

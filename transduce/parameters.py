@@ -65,9 +65,9 @@ def _convert(value: Any) -> Any:
 
 
 def field(parameter: Parameter, default: Any = dataclasses.MISSING) -> Any:
-    """A module field that holds one physical parameter (a float64 scalar, or None where the default is None)."""
+    """A keyword-only module field that holds one physical parameter (a float64 scalar, or None where the default is None)."""
     options = {} if default is dataclasses.MISSING else {"default": default}
-    return eqx.field(converter=_convert, metadata={"parameter": parameter}, **options)
+    return eqx.field(converter=_convert, metadata={"parameter": parameter}, kw_only=True, **options)
 
 
 def _declare(dimension: str, domain: tuple[float, float], open_below: bool = False):

@@ -20,10 +20,9 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from ..numerics import is_concrete, sqrt
+from ..numerics import abs2, is_concrete, sqrt
 from .elimination import Entries, dense, solve
 from .noise import Moments, PairMoments, added_noise, lyapunov, output_noise, pair_correlation
 from .structure import Edge, colour, pattern_of
@@ -221,13 +220,17 @@ class LinearSystem(eqx.Module):
         """A, rows x rows (rad/s)."""
         return dense(self._drift(), len(self.rows))
 
+    def _inverse_resolvent(self, omega: Value) -> Entries:
+        """-i omega - A."""
+        matrix = {key: -value for key, value in self._drift().items()}
+        for r in range(len(self.rows)):
+            matrix[r, r] = matrix.get((r, r), 0.0) - 1j * omega
+        return matrix
+
     def _resolvent_row(self, omega: Value, start: dict[int, Value]) -> list[Value]:
         """y = k (-i omega - A)^{-1} for a row vector k given by its non-zero entries."""
-        size = len(self.rows)
-        transposed = {(c, r): -value for (r, c), value in self._drift().items()}
-        for r in range(size):
-            transposed[r, r] = transposed.get((r, r), 0.0) - 1j * omega
-        return solve(transposed, size, [start.get(r) for r in range(size)])
+        matrix, size = self._inverse_resolvent(omega), len(self.rows)
+        return solve({(c, r): value for (r, c), value in matrix.items()}, size, [start.get(r) for r in range(size)])
 
     def _spread(self, y: list[Value], sign: int, conjugate: bool, direct: int | None) -> Row:
         """y K^dagger for every input port, as a Row seen from a row of this sign."""
@@ -306,6 +309,23 @@ class LinearSystem(eqx.Module):
         sign = 1 if self.signs is None else self.signs[index]
         y = system._resolvent_row(omega * sign, {self.rows.index((index, sign)): 1.0 + 0j})
         return _mark(system._spread(y, sign, sign < 0, None), stable)
+
+    def slopes(self, source: str, target: str, omega: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """First and second derivative of |S|^2 from source to target with respect to omega, from the resolvent's powers."""
+        sign, index = self.sign_of(target), self.index(source)
+        relative = 1 if self._contacts_by_row(index, sign) else -1
+        size, at = len(self.rows), omega * sign
+        b = {r: jnp.conj(value) for r, value in self._contacts_by_row(index, sign * relative).items()}
+        y = self._resolvent_row(at, self._contacts_by_row(self.index(target), sign))
+        direct = 1.0 if source == target else 0.0
+        matrix = self._inverse_resolvent(at)
+        x = solve(matrix, size, [b.get(r) for r in range(size)])
+        z = solve(matrix, size, x)
+        s0 = direct - sum(y[r] * value for r, value in b.items())
+        s1 = -1j * sum(y[r] * x[r] for r in range(size))
+        s2 = 2 * sum(y[r] * z[r] for r in range(size))
+        slope = 2 * jnp.real(jnp.conj(s0) * s1)
+        return sign * slope, 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
 
     def output_noise(self, omega: Float[Array, ""]) -> Float[Array, " p"]:
         """Normal-ordered photons/s/Hz leaving each port, all ports fed by their baths."""

@@ -1,0 +1,261 @@
+r"""What every transducer is: a data sheet that builds a linear system, and the answers that follow from it.
+
+To add a platform write one file beside this one with one final class. It declares its fields with ``parameters`` (unit, domain, box),
+checks them in ``__check_init__`` (end it with ``self.check()``), and defines one method, ``linear_system()``, whose modes are named
+"microwave", "optical" and what else it has, and whose ports are "microwave" (the waveguide), "optical" (the fibre) and one for every
+bath. All answers below, the links, the files and the optimiser then work. Its test file names its cases, inherits every law of
+``tests/devices/laws.py`` and adds an independent witness with its citation.
+
+Conventions: fields are the symbols of the papers, rates in rad/s inside; ``detuning_x`` is mode minus frame; ``pump_detuning`` is pump
+minus cavity; occupations are normal-ordered.
+"""
+
+import abc
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .. import parameters
+from ..linear.lineshape import Band, band, peak_frequency
+from ..linear.noise import added_noise, output_noise
+from ..linear.system import LinearSystem, Port, Row
+from ..numerics import abs2, bose, power, sqrt
+from ..parameters import Scalar
+from ..units import GHz, K, MHz, THz, hbar, kHz
+
+
+class Drive(NamedTuple):
+    """A pump at work: the enhanced coupling it makes (rad/s) and its power (W; None where only a cooperativity was stated)."""
+
+    coupling: Scalar
+    power: Scalar | None
+    photons: Scalar | None
+
+
+class AbstractDevice(eqx.Module):
+    """A microwave-optical transducer at one operating point; frequencies as ``1.5 * MHz``.
+
+    Attributes:
+        frequency_e, frequency_o: mode frequencies; they set thermal occupations and the energy of a pump photon.
+        kappa_e_ext, kappa_e_int, kappa_o_ext, kappa_o_int: energy decay rates to the waveguide or fibre and to the rest.
+        mode_match: power overlap of the fibre's and the optical cavity's spatial modes.
+        temperature: of every bath that is not named below (K).
+        temperature_e_ext, temperature_e_int: of the microwave waveguide and of the microwave losses (K).
+        n_e_ext, n_e_int, n_o_ext, n_o_int: occupations, each instead of a temperature.
+        detuning_e, detuning_o: mode minus frame.
+        heating_conductance, heating_exponent, absorbed_fraction: G, q, x of the heating law T^q = T0^q + x P / G.
+    """
+
+    frequency_e: Scalar = parameters.frequency(5 * GHz)
+    frequency_o: Scalar = parameters.frequency(193.4 * THz)
+    kappa_e_ext: Scalar = parameters.rate(box=(10 * kHz, 100 * MHz))
+    kappa_e_int: Scalar = parameters.rate(box=(10 * kHz, 100 * MHz))
+    kappa_o_ext: Scalar = parameters.rate(box=(100 * kHz, 10 * GHz))
+    kappa_o_int: Scalar = parameters.rate(box=(100 * kHz, 10 * GHz))
+    mode_match: Scalar = parameters.fraction(1.0, box=(0.1, 1.0))
+    temperature: Scalar = parameters.temperature(0.0, box=(0.001 * K, 4 * K))
+    temperature_e_ext: Scalar | None = parameters.temperature(None, box=(0.001 * K, 4 * K))
+    temperature_e_int: Scalar | None = parameters.temperature(None, box=(0.001 * K, 4 * K))
+    n_e_ext: Scalar | None = parameters.number(None)
+    n_e_int: Scalar | None = parameters.number(None)
+    n_o_ext: Scalar | None = parameters.number(None)
+    n_o_int: Scalar | None = parameters.number(None)
+    detuning_e: Scalar = parameters.detuning(0.0)
+    detuning_o: Scalar = parameters.detuning(0.0)
+    heating_conductance: Scalar | None = parameters.conductance(None)
+    heating_exponent: Scalar = parameters.positive(3.0)
+    absorbed_fraction: Scalar = parameters.fraction(1.0)
+    HEATED: ClassVar[str]
+
+    @abc.abstractmethod
+    def linear_system(self) -> LinearSystem:
+        """The modes, couplings and ports at this operating point."""
+
+    @abc.abstractmethod
+    def drives(self) -> dict[str, Drive]:
+        """The pumps at work, by the name of the mode that each one drives."""
+
+    # --- for the device classes ------------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Domains, and that no bath is stated twice."""
+        parameters.check(self)
+        for bath in ("e_ext", "e_int", "m"):
+            if getattr(self, f"temperature_{bath}", None) is not None and getattr(self, f"n_{bath}", None) is not None:
+                raise ValueError(f"{type(self).__name__}.n_{bath} must not be given beside temperature_{bath}: state one of them")
+        if self.heating_conductance is not None and getattr(self, f"n_{self.HEATED}") is not None:
+            raise ValueError(
+                f"{type(self).__name__}.n_{self.HEATED} must not be given where the pump heats that bath: state its temperature"
+            )
+
+    def bath(self, name: str, frequency: Scalar, absorbed: Scalar | None = None) -> Scalar:
+        """Occupation of a bath: as stated, or Bose at its temperature, raised by the heating law where ``absorbed`` power is given."""
+        stated = getattr(self, f"n_{name}")
+        return stated if stated is not None else bose(frequency, self.bath_temperature(name, absorbed))
+
+    def bath_temperature(self, name: str, absorbed: Scalar | None = None) -> Scalar:
+        """Temperature of a bath (K); by the heating law T^q = T0^q + x P / G where ``absorbed`` power (W) is given."""
+        own = getattr(self, f"temperature_{name}", None)
+        base = self.temperature if own is None else own
+        if absorbed is None or self.heating_conductance is None:
+            return base
+        q = self.heating_exponent
+        return power(power(base, q) + self.absorbed_fraction * absorbed / self.heating_conductance, 1 / q)
+
+    def ports(self, absorbed: Scalar | None = None) -> dict[str, Port]:
+        """The microwave and optical ports every device has; ``absorbed`` heats the microwave losses."""
+        optical = self.bath("o_ext", self.frequency_o)
+        return {
+            "microwave": Port("microwave", self.kappa_e_ext, self.bath("e_ext", self.frequency_e)),
+            "microwave loss": Port("microwave", self.kappa_e_int, self.bath("e_int", self.frequency_e, absorbed)),
+            "optical": Port("optical", self.mode_match * self.kappa_o_ext, optical),
+            "optical mismatch": Port("optical", (1 - self.mode_match) * self.kappa_o_ext, optical),
+            "optical loss": Port("optical", self.kappa_o_int, self.bath("o_int", self.frequency_o)),
+        }
+
+    # --- answers ---------------------------------------------------------------------------------------------------------------------
+
+    def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
+        """Where |S| from source to target is largest, as an offset from the device's frame (rad/s), with its gradient."""
+        return carrier(self.linear_system().gate()[0], source, target)
+
+    def _row(self, source: str, target: str, omega: Scalar | None) -> tuple[LinearSystem, Row]:
+        system, stable = self.linear_system().gate()
+        row = system.row(target, carrier(system, source, target) if omega is None else omega)
+        return system, row if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), row)
+
+    @eqx.filter_jit
+    def _efficiency(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
+        system, row = self._row(source, target, omega)
+        return abs2(amplitude(row, system.index(source)))
+
+    def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
+        """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
+        self.linear_system().gate()
+        return self._efficiency(source, target, omega)
+
+    def efficiency_internal(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
+        """Efficiency over the product of both escape efficiencies eta = kappa_ext / kappa (mode match included)."""
+        system = self.linear_system()
+        return self.efficiency(source, target, omega) / (escape_efficiency(system, source) * escape_efficiency(system, target))
+
+    def band(self, source: str = "microwave", target: str = "optical") -> Band:
+        """The band around the carrier where |S|^2 is at least half of its largest value there."""
+        self.linear_system().gate()
+        return self._band(source, target)
+
+    @eqx.filter_jit
+    def _band(self, source: str, target: str) -> Band:
+        system, stable = self.linear_system().gate()
+        index = system.index(source)
+        shape = band(lambda w: abs2(amplitude(system.row(target, w), index)), system.poles(target), carrier(system, source, target))
+        return shape if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), shape)
+
+    def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
+        """Full width at half maximum of |S|^2 around the carrier (rad/s)."""
+        return self.band(source, target).fwhm
+
+    @eqx.filter_jit
+    def _added_noise_input(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
+        system, row = self._row(source, target, omega)
+        return added_noise(row, system.occupation, system.index(source))
+
+    def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
+        """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
+        self.linear_system().gate()
+        return self._added_noise_input(source, target, omega)
+
+    def back_action_occupation(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
+        """Photons/s/Hz that the device sends back out of the source port, by default at the carrier: the noise the source's circuit sees."""
+        self.linear_system().gate()
+        at = self.carrier(source, target) if omega is None else omega
+        system = self.linear_system()
+        return output_noise(system.row(source, at), system.occupation)
+
+    def cooperativities(self) -> dict[str, Float[Array, ""]]:
+        """C = 4 g^2 / (kappa_i kappa_j) of each coupled pair of modes, by "mode-mode"."""
+        system = self.linear_system()
+        damping = [sum(abs2(c) for c, (_, m) in zip(system.coupling, system.contacts, strict=True) if m == mode) for mode in range(len(system.modes))]
+        edges = [*zip(system.hopping_edges, system.hopping, strict=True), *zip(system.squeezing_edges, system.squeezing, strict=True)]
+        return {f"{system.modes[i]}-{system.modes[j]}": 4 * abs2(jnp.asarray(g)) / (damping[i] * damping[j]) for (i, j), g in edges}
+
+    def stability_margin(self) -> Float[Array, ""]:
+        """How fast the slowest disturbance dies (rad/s); negative where the device is unstable. No gradient passes."""
+        return self.linear_system().stability_margin()
+
+    def is_stable(self) -> bool | Array:
+        """Whether a steady state exists."""
+        return self.linear_system().is_stable()
+
+
+def amplitude(row: Row, source: int) -> Array:
+    """The transmission from a source: its normal amplitude, or, where the structure has only that, the phase-conjugating one."""
+    value = row.normal[source] if row.normal[source] is not None else row.anomalous[source]
+    return jnp.zeros((), complex) if value is None else value
+
+
+def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
+    """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
+    index = system.index(source)
+    found = peak_frequency(lambda w: abs2(amplitude(system.row(target, w), index)), system.poles(target))
+    slope, curvature = system.slopes(source, target, found)
+    flat = jnp.abs(curvature) <= 1e-9 * jnp.abs(system.poles(target)).max() ** -2
+    return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
+
+
+def escape_efficiency(system: LinearSystem, port: str) -> Float[Array, ""]:
+    """eta = kappa_port / kappa of the mode that a port damps."""
+    index = system.index(port)
+    mode = next(m for p, m in system.contacts if p == index)
+    rates = [abs2(c) for c, (_, m) in zip(system.coupling, system.contacts, strict=True) if m == mode]
+    return abs2(system.coupling[index]) / sum(rates)
+
+
+def drive(
+    *,
+    kappa_ext: Scalar,
+    kappa: Scalar,
+    other: Scalar,
+    detuning: Scalar,
+    frequency: Scalar,
+    g0: Scalar | None,
+    pump_power: Scalar | None,
+    photons: Scalar | None,
+    cooperativity: Scalar | None,
+) -> Drive:
+    r"""A pump from its power, its intracavity photons, or the cooperativity it makes.
+
+    .. math:: n_p = \frac{\kappa_{ext}}{(\kappa/2)^2 + \Delta^2} \frac{P}{\hbar\omega_p}, \quad g = \sqrt{n_p}\, g_0, \quad C = 4g^2/(\kappa\,\kappa')
+
+    Args:
+        kappa_ext, kappa: of the pumped mode (rad/s).
+        other: kappa' of the other mode of the cooperativity (rad/s).
+        detuning: pump minus cavity (rad/s).
+        frequency: of the pump (rad/s).
+        g0: single-photon coupling (rad/s); may be absent beside a cooperativity.
+        pump_power, photons, cooperativity: exactly one of them.
+    """
+    per_watt = kappa_ext / (hbar * frequency) / ((kappa / 2) ** 2 + detuning**2)
+    if cooperativity is not None:
+        coupling = sqrt(cooperativity * kappa * other) / 2
+        photons = None if g0 is None else cooperativity * kappa * other / (4 * g0**2)
+        return Drive(coupling, None if photons is None else photons / per_watt, photons)
+    if pump_power is not None:
+        photons = per_watt * pump_power
+    else:
+        pump_power = photons / per_watt
+    return Drive(g0 * sqrt(photons), pump_power, photons)
+
+
+def require_one(device: AbstractDevice, *names: str) -> None:
+    """Exactly one of these fields is given.
+
+    Raises:
+        ValueError: none or several are.
+    """
+    given = [name for name in names if getattr(device, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"{type(device).__name__} must have exactly one of {', '.join(names)}, but has {', '.join(given) or 'none'}")
