@@ -124,7 +124,7 @@ class AbstractDevice(eqx.Module):
 
     def _row(self, source: str, target: str, omega: Scalar | None) -> tuple[LinearSystem, Row]:
         system, stable = self.linear_system().gate()
-        row = system.row(target, carrier(system, source, target) if omega is None else omega)
+        row = system.amplitudes(target, carrier(system, source, target) if omega is None else omega)
         return system, row if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), row)
 
     @eqx.filter_jit
@@ -151,7 +151,7 @@ class AbstractDevice(eqx.Module):
     def _band(self, source: str, target: str) -> Band:
         system, stable = self.linear_system().gate()
         index = system.index(source)
-        shape = band(lambda w: abs2(amplitude(system.row(target, w), index)), system.poles(target), carrier(system, source, target))
+        shape = band(lambda w: abs2(amplitude(system.amplitudes(target, w), index)), system.poles(target), carrier(system, source, target))
         return shape if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), shape)
 
     def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
@@ -200,7 +200,7 @@ def amplitude(row: Row, source: int) -> Array:
 def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
     """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
     index = system.index(source)
-    found = peak_frequency(lambda w: abs2(amplitude(system.row(target, w), index)), system.poles(target))
+    found = peak_frequency(lambda w: abs2(amplitude(system.amplitudes(target, w), index)), system.poles(target))
     slope, curvature = system.slopes(source, target, found)
     flat = jnp.abs(curvature) <= 1e-9 * jnp.abs(system.poles(target)).max() ** -2
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))

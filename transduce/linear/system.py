@@ -247,7 +247,8 @@ class LinearSystem(eqx.Module):
                 answers[which].append(jnp.conj(total) if conjugate and total is not None else total)
         return Row(tuple(answers[1]), tuple(answers[-1]))
 
-    def _row(self, port: str, omega: Value) -> Row:
+    def amplitudes(self, port: str, omega: Value) -> Row:
+        """``row`` without the gate, for a caller that has passed it."""
         sign, index = self.sign_of(port), self.index(port)
         y = self._resolvent_row(omega * sign, self._contacts_by_row(index, sign))
         return self._spread(y, sign, sign < 0, index)
@@ -295,7 +296,7 @@ class LinearSystem(eqx.Module):
     def row(self, port: str, omega: Float[Array, ""]) -> Row:
         """One output port's amplitudes from every input port, structural zeros as None."""
         system, stable = self.gate()
-        return _mark(system._row(port, omega), stable)
+        return _mark(system.amplitudes(port, omega), stable)
 
     def scattering(self, omega: Float[Array, ""]) -> Scattering:
         """The scattering matrices at one offset frequency (rad/s)."""

@@ -1,0 +1,1 @@
+"""Gaussian states and channels: covariance, fidelity, entanglement, capacity."""

@@ -1,0 +1,1 @@
+"""Stages between two ports: conversion, fibre, routing, the photon's temporal mode."""

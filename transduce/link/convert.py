@@ -1,0 +1,45 @@
+"""Conversion by a transducer, up or down, as a stage of a link."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .. import parameters
+from ..devices.base import AbstractDevice, carrier, escape_efficiency
+from ..parameters import Scalar
+from .base import AbstractStage, Prepared, Response
+
+
+class Convert(AbstractStage):
+    """A device used from one port to another.
+
+    Attributes:
+        device: the transducer.
+        source, target: two of its ports: ("microwave", "optical") is up, ("optical", "microwave") is down.
+        carrier: offset of the packet's carrier from the device's frame (rad/s); None: where |S| is largest.
+    """
+
+    device: AbstractDevice
+    source: str = eqx.field(static=True)
+    target: str = eqx.field(static=True)
+    carrier: Scalar | None = parameters.detuning(None)
+
+    def __check_init__(self) -> None:
+        system = self.device.linear_system()
+        if system.sign_of(self.source) != system.sign_of(self.target):
+            raise ValueError(
+                f"Convert.device must convert from {self.source} to {self.target}, but is pumped for pairs: "
+                "it conjugates the phase; use a red pump"
+            )
+
+    def prepare(self) -> Prepared:
+        """The system is built, gated and its carrier found once."""
+        system, stable = self.device.linear_system().gate()
+        at = carrier(system, self.source, self.target) if self.carrier is None else self.carrier
+
+        def response(omega: Scalar) -> Response:
+            answer = Response.from_system(system, self.source, self.target, at + omega)
+            return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
+
+        escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
+        return Prepared(response, system.poles(self.target) - jax.lax.stop_gradient(at), escape=escape, carrier=at)

@@ -1,0 +1,211 @@
+r"""A link: a named row of stages, itself a stage; what it is at the carrier, and what it does to a wavepacket.
+
+A packet f becomes, in a detected mode g, one Gaussian mode channel (t, n):
+
+.. math:: t = \int \frac{d\omega}{2\pi}\, g^* u f, \qquad n = \int \frac{d\omega}{2\pi}\, |g|^2\, n(\omega) .
+
+The matched mode :math:`g = u f/\sqrt\eta` maximises \|t\|: :math:`t = \sqrt\eta`, :math:`\eta = \int |u f|^2 d\omega/2\pi`.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from ..gaussian.channel import ModeChannel
+from ..linear.lineshape import band
+from ..numerics import abs2, sqrt
+from ..parameters import AbstractRow, Scalar
+from .base import AbstractStage, Prepared, Response, cascade
+from .quadrature import Nodes, nodes
+from .wavepacket import AbstractWavepacket
+
+
+class LinkFigures(NamedTuple):
+    """A link at its carrier, its image band in vacuum.
+
+    Attributes:
+        efficiency: |u|^2.
+        efficiency_internal: efficiency over the product of the converters' escape efficiencies.
+        added_noise_input: n / |u|^2, photons/s/Hz referred to the link's input.
+        bandwidth_fwhm: width (rad/s) of the connected interval around the carrier where |u|^2 is at least half of its largest value there.
+        ripple_db: largest over smallest |u|^2 between the maxima of that band.
+    """
+
+    efficiency: Float[Array, ""]
+    efficiency_internal: Float[Array, ""]
+    added_noise_input: Float[Array, ""]
+    bandwidth_fwhm: Float[Array, ""]
+    ripple_db: Float[Array, ""]
+
+
+class Link(AbstractRow, AbstractStage):
+    """A row of named stages: ``Link(fibre=Fibre(...), switch=Switch())``, first to last.
+
+    Attributes:
+        image: between stages the image band is "filtered" (replaced by vacuum, the default) or "coherent" (kept).
+    """
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    parts: tuple[AbstractStage, ...]
+    image: Literal["filtered", "coherent"] = eqx.field(static=True)
+
+    def __init__(self, image: Literal["filtered", "coherent"] = "filtered", **stages: AbstractStage) -> None:
+        if not stages:
+            raise ValueError("Link must have at least one stage, but has none")
+        if image not in ("filtered", "coherent"):
+            raise ValueError(f'Link.image must be "filtered" or "coherent", but is {image!r}')
+        self.names, self.parts, self.image = tuple(stages), tuple(stages.values()), image
+
+    def __getitem__(self, name: str) -> AbstractStage:
+        return self.parts[self.names.index(name)]
+
+    def prepare(self) -> Prepared:
+        """All stages prepared; their responses cascade."""
+        return joined([part.prepare() for part in self.parts], self.image)
+
+    def figures(self) -> LinkFigures:
+        """Efficiency, added noise and bandwidth at the carrier."""
+        return figures(self.prepare())
+
+    @property
+    def efficiency(self) -> Float[Array, ""]:
+        """|u|^2 at the carrier."""
+        return self.figures().efficiency
+
+    @property
+    def added_noise_input(self) -> Float[Array, ""]:
+        """Added noise at the carrier, referred to the input (photons/s/Hz)."""
+        return self.figures().added_noise_input
+
+    @property
+    def bandwidth_fwhm(self) -> Float[Array, ""]:
+        """Full width at half maximum of |u|^2 around the carrier (rad/s)."""
+        return self.figures().bandwidth_fwhm
+
+    def channel(
+        self, wavepacket: AbstractWavepacket, detection: AbstractWavepacket | None = None, arrival_offset: Scalar | float | None = None
+    ) -> ModeChannel:
+        """The link as one mode channel (t, n).
+
+        Args:
+            wavepacket: the photon's temporal mode f.
+            detection: the mode g of the receiver, whose clock is the link's delay plus ``arrival_offset``; None: the matched mode.
+            arrival_offset: s; None: the best.
+        """
+        return channel(self.prepare(), wavepacket, detection, arrival_offset)
+
+
+def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
+    """A row of prepared stages as one."""
+    carriers = [one.carrier for one in prepared if one.carrier is not None]
+    poles = [one.poles for one in prepared if one.poles is not None]
+    twice = 2 * carriers[0] if carriers else 0.0
+
+    def response(omega: Scalar) -> Response:
+        here = [one.response(omega) for one in prepared]
+        if image == "filtered" or all(one.v is None for one in here):
+            return fold([one.filtered() for one in here])
+        return fold(here, [one.response(-twice - omega) for one in prepared])
+
+    delay, coherence, escape = 0.0, 1.0, 1.0
+    for one in prepared:
+        delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
+    return Prepared(response, jnp.concatenate(poles) if poles else None, delay, coherence, escape, carriers[0] if carriers else None)
+
+
+def fold(here: list[Response], image: list[Response] | None = None) -> Response:
+    """The cascade of responses at one frequency; with those at the image frequency where stages are phase-sensitive."""
+    if image is None:
+        total = here[0]
+        for one in here[1:]:
+            total = cascade(total, one)
+        return total
+    total, mirror = here[0], image[0]
+    for one, other in zip(here[1:], image[1:], strict=True):
+        total, mirror = cascade(total, one, mirror, other), cascade(mirror, other, total, one)
+    return total
+
+
+def figures(link: Prepared) -> LinkFigures:
+    """A prepared link at its carrier."""
+    zero = jnp.zeros(())
+    at = link.response(zero).filtered()
+    efficiency = abs2(at.u)
+    poles = jnp.full((1,), -1j) if link.poles is None else link.poles
+    shape = band(lambda w: abs2(link.response(w).u), poles)
+    return LinkFigures(efficiency, efficiency / link.escape, at.noise / efficiency, shape.fwhm, shape.ripple_db)
+
+
+class Tables(NamedTuple):
+    """A link on quadrature nodes, read by a phase-insensitive receiver: u f and n at each, (m,)."""
+
+    grid: Nodes
+    packet: Complex[Array, " m"]
+    u: Complex[Array, " m"]
+    noise: Float[Array, " m"]
+
+
+def grid_for(poles: Complex[Array, " k"] | None, *packets: AbstractWavepacket) -> Nodes:
+    """Quadrature nodes for the poles of a link and these packets."""
+    places = [packet.features() for packet in packets]
+    centres, widths = [c for c, _ in places], [w for _, w in places]
+    if poles is not None:
+        centres, widths = [jnp.real(poles), *centres], [jnp.abs(jnp.imag(poles)), *widths]
+    return nodes(jnp.concatenate(centres), jnp.concatenate(widths))
+
+
+def channel(
+    link: Prepared,
+    packet: AbstractWavepacket,
+    detection: AbstractWavepacket | None = None,
+    arrival_offset: Scalar | float | None = None,
+) -> ModeChannel:
+    """A prepared link as one mode channel; see ``Link.channel``."""
+    grid = grid_for(link.poles, *([packet] if detection is None else [packet, detection]))
+    response = jax.vmap(link.response)(grid.omega).filtered()
+    sent = jax.vmap(packet.spectrum)(grid.omega)
+    if detection is None:
+        return matched(grid, response.u * sent, sent, response.noise)
+    mode = jax.vmap(detection.spectrum)(grid.omega)
+    return projected(grid, jnp.conj(mode) * response.u * sent, abs2(mode), response.noise, detection.duration, arrival_offset)
+
+
+def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"], noise: Float[Array, " m"]) -> ModeChannel:
+    """(t, n) in the matched mode; at efficiency 0 that mode is the packet itself."""
+    power = abs2(arriving)
+    efficiency = grid.weight @ power
+    dark = efficiency == 0
+    profile = jnp.where(dark, abs2(sent), power / jnp.where(dark, 1.0, efficiency))
+    return ModeChannel(sqrt(efficiency) + 0j, grid.weight @ (profile * noise))
+
+
+def projected(
+    grid: Nodes, overlap: Complex[Array, " m"], profile: Float[Array, " m"], noise: Float[Array, " m"], span: Any, offset: Any
+) -> ModeChannel:
+    """(t, n) in a given mode, the receiver's clock set by ``offset`` (s) or, where that is None, to the largest |t|."""
+    if offset is None:
+        offset = best_offset(grid, jax.lax.stop_gradient(overlap), jax.lax.stop_gradient(span))
+    t = jnp.sum(grid.weight * overlap * jnp.exp(-1j * grid.omega * offset))
+    return ModeChannel(t, grid.weight @ (profile * noise))
+
+
+def best_offset(grid: Nodes, overlap: Complex[Array, " m"], span: Float[Array, ""]) -> Float[Array, ""]:
+    """The arrival offset (s) that maximises |t|, outside the gradient (which it does not change, being a maximum)."""
+
+    def moments(tau: Float[Array, ""]) -> tuple[Array, Array, Array]:
+        terms = grid.weight * overlap * jnp.exp(-1j * grid.omega * tau)
+        t, first, second = jnp.sum(terms), jnp.sum(-1j * grid.omega * terms), jnp.sum(-(grid.omega**2) * terms)
+        return abs2(t), 2 * jnp.real(jnp.conj(t) * first), 2 * (abs2(first) + jnp.real(jnp.conj(t) * second))
+
+    tried = span * jnp.linspace(-2.0, 2.0, 257)
+    tau = tried[jnp.argmax(jax.vmap(lambda x: moments(x)[0])(tried))]
+    step = span * 4 / 256
+
+    def newton(_: Any, tau: Array) -> Array:
+        _, slope, curvature = moments(tau)
+        return tau + jnp.clip(-slope / jnp.where(curvature < 0, curvature, -jnp.inf), -step, step)
+
+    return jax.lax.fori_loop(0, 12, newton, tau)

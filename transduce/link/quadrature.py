@@ -1,0 +1,52 @@
+r"""Integrals over all frequencies of functions with known poles: a fixed number of nodes, put where the function lives.
+
+The real line is cut into panels whose length is a fixed fraction of the distance :math:`\sqrt{(\omega-c_k)^2 + w_k^2}` to the nearest
+feature (a pole, or the packet's own spectrum), and Gauss-Legendre nodes stand on each; beyond sixteen times the outermost feature the
+variable is 1/omega. For a rational integrand the error falls geometrically with the number of panels; the tests measure it against closed
+forms. Nodes carry no gradient: the integral does not depend on where they stand.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..units import Hz
+
+PANELS = 36
+ORDER = 10
+REACH = 16.0
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
+_SINH = np.sinh(np.linspace(-9.0, 9.0, 37))
+
+
+class Nodes(NamedTuple):
+    """Frequencies (rad/s) and the weights of int dw / 2 pi, both (m,)."""
+
+    omega: Float[Array, " m"]
+    weight: Float[Array, " m"]
+
+
+def nodes(centres: Float[Array, " k"], widths: Float[Array, " k"], panels: int = PANELS) -> Nodes:
+    """Nodes for a function with these features.
+
+    Args:
+        centres, widths: of each feature (rad/s), widths > 0.
+        panels: how many panels between the two tails.
+    """
+    centres, widths = jax.lax.stop_gradient((centres, widths))
+    far = REACH * jnp.max(jnp.abs(centres) + widths)
+    marks = jnp.sort(jnp.clip(centres[:, None] + widths[:, None] * _SINH, -far, far).ravel())
+    marks = jnp.concatenate([-far[None], marks, far[None]])
+    middles = (marks[1:] + marks[:-1]) / 2
+    density = jnp.max(1 / jnp.hypot(middles[:, None] - centres, widths), axis=1)
+    measure = jnp.concatenate([jnp.zeros(1), jnp.cumsum(density * jnp.diff(marks))])
+    edges = jnp.interp(jnp.linspace(0.0, 1.0, panels + 1) * measure[-1], measure, marks)
+    half, middle = jnp.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
+    omega = (middle[:, None] + half[:, None] * _NODES).ravel()
+    weight = (half[:, None] * _WEIGHTS).ravel()
+    s = (_NODES + 1) / 2
+    tail, tail_weight = far / s, far / s**2 * _WEIGHTS / 2
+    return Nodes(jnp.concatenate([omega, tail, -tail]), jnp.concatenate([weight, tail_weight, tail_weight]) / Hz)

@@ -1,0 +1,343 @@
+r"""A temporal mode known by numbers: a table with straight lines between its points, or samples of a band-limited mode.
+
+    Tabulated: f(w) = h sinc^2(wh/2) sum_k f_k e^{i w t_k}.    Sampled: f(w) = h sum_k f_k e^{i w t_k} for |w| <= pi/h, else 0.
+
+Conventions as in ``wavepacket``; both are normalised when used, with the exact norm of what they stand for.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Complex, Float
+
+from ..numerics import abs2, is_concrete
+from ..parameters import Scalar
+from ..units import Hz
+from .wavepacket import TAIL, AbstractWavepacket, Real
+
+_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
+"""Gauss-Legendre on [0, 1]: exact for the density within a cell, and to 1e-13 with e^{rate t} up to rate x step = 4."""
+
+
+def _floats(values: ArrayLike) -> Float[Array, "..."]:
+    return jnp.asarray(values, float)
+
+
+def _complexes(values: ArrayLike) -> Complex[Array, "..."]:
+    return jnp.asarray(values, complex)
+
+
+def _check_amplitude(where: str, values: Array, even: bool = False) -> None:
+    if values.ndim != 1 or values.size < 2 or (even and values.size % 2):
+        raise ValueError(f"{where} must be a row of {'an even number of' if even else 'two or more'} samples, but is {values.shape}")
+    if is_concrete(values) and not (np.all(np.isfinite(values)) and np.any(values)):
+        raise ValueError(f"{where} must be finite and not all zero, but is {np.asarray(values)}")
+
+
+def _root(increasing: Callable[[Array], Array], low: Real, high: Real) -> Scalar:
+    """The zero between low and high: bisection, then one Newton step, which carries the gradient (implicit function)."""
+
+    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = (bracket[0] + bracket[1]) / 2
+        below = increasing(middle) < 0
+        return jnp.where(below, middle, bracket[0]), jnp.where(below, bracket[1], middle)
+
+    bracket = jax.lax.stop_gradient((_floats(low), _floats(high)))
+    point = jax.lax.stop_gradient(jax.lax.fori_loop(0, 52, halve, bracket)[0])
+    return point - increasing(point) / jax.lax.stop_gradient(jax.grad(increasing)(point))
+
+
+def _half_maximum(power: Callable[[Array], Array], values: Array, step: Array) -> tuple[Scalar, Scalar]:
+    """The interval around the maximum of the power spectrum in which it is at least half of that, rad/s.
+
+    Args:
+        power: the power spectrum at one w.
+        values: samples of the amplitude, shape (n,); only their number and their spectrum's maximum are used.
+        step: between samples, s.
+    """
+    size = 8 * values.shape[0]
+    omegas = jnp.fft.fftshift(jnp.fft.fftfreq(size)) * Hz / step
+    coarse = jax.lax.stop_gradient(jax.lax.map(power, omegas, batch_size=256))
+    top, index = jnp.argmax(coarse), jnp.arange(size)
+    slope, peak = jax.grad(power), omegas[top]
+    for _ in range(4):
+        peak = peak - slope(peak) / jax.grad(slope)(peak)
+    half = power(jax.lax.stop_gradient(peak)) / 2
+    below = coarse < jax.lax.stop_gradient(half)
+    low = jnp.max(jnp.where(below & (index < top), index, 0))
+    high = jnp.min(jnp.where(below & (index > top), index, size - 1))
+    rising = _root(lambda omega: power(omega) - half, omegas[low], omegas[low + 1])
+    return rising, _root(lambda omega: half - power(omega), omegas[high - 1], omegas[high])
+
+
+class Tabulated(AbstractWavepacket):
+    r"""Samples on a uniform grid, straight lines between them, and to zero one step beyond each end.
+
+    Attributes:
+        times: s, shape (n,), uniform and rising.
+        samples: f at these times, shape (n,), complex, of any norm.
+
+    Raises:
+        ValueError: times not uniform, shapes that differ, or samples that are not finite or all zero.
+    """
+
+    times: Float[Array, " n"] = eqx.field(converter=_floats)
+    samples: Complex[Array, " n"] = eqx.field(converter=_complexes)
+
+    def __check_init__(self) -> None:
+        _check_amplitude("Tabulated.samples", self.samples)
+        if self.times.shape != self.samples.shape:
+            raise ValueError(f"Tabulated.times must be one per sample, {self.samples.shape}, but is {self.times.shape}")
+        if is_concrete(self.times):
+            steps = np.diff(self.times)
+            if not (np.mean(steps) > 0 and np.max(np.abs(steps - np.mean(steps))) < 1e-6 * np.mean(steps)):
+                raise ValueError(f"Tabulated.times must be uniform and rising, but is {np.asarray(self.times)}")
+
+    @property
+    def step(self) -> Scalar:
+        """Time between two samples, s."""
+        return (self.times[-1] - self.times[0]) / (self.times.shape[0] - 1)
+
+    def _cells(self) -> tuple[Complex[Array, " n+1"], Complex[Array, " n+1"], Float[Array, " n+1"]]:
+        """Left and right values of f in each cell, normalised, and the cell's part of int |f|^2."""
+        left, right = jnp.pad(self.samples, (1, 0)), jnp.pad(self.samples, (0, 1))
+        parts = self.step / 3 * (abs2(left) + abs2(right) + jnp.real(jnp.conj(left) * right))
+        total = jnp.sum(parts)
+        return left / jnp.sqrt(total), right / jnp.sqrt(total), parts / total
+
+    def _densities(self, places: np.ndarray) -> Float[Array, "n+1 *m"]:
+        """|f|^2 at these places of [0, 1] in each cell."""
+        left, right, _ = self._cells()
+        shape = (-1,) + (1,) * places.ndim
+        return abs2(left.reshape(shape) * (1 - places) + right.reshape(shape) * places)
+
+    def amplitude(self, time: Real) -> Complex[Array, ""]:
+        left, right, _ = self._cells()
+        place = (time - self.times[0]) / self.step + 1
+        cell = jnp.clip(jnp.floor(place), 0, left.shape[0] - 1).astype(int)
+        inside = (place >= 0) & (place <= left.shape[0])
+        return jnp.where(inside, left[cell] + (right[cell] - left[cell]) * (place - cell), 0.0)
+
+    def spectrum(self, omega: Real) -> Complex[Array, ""]:
+        shape = self.step * jnp.sinc(omega * self.step / Hz) ** 2
+        return shape * jnp.sum(self._cells()[1][:-1] * jnp.exp(1j * omega * self.times))
+
+    def _wait(self, left: Array, right: Array, parts: Array) -> Scalar:
+        """Time from the first cell's edge until 1e-6 of int |f|^2 has passed: the root of a cubic in one cell."""
+        passed = jnp.cumsum(parts)
+        cell = jnp.argmax(passed > TAIL)
+        first, change = left[cell], right[cell] - left[cell]
+
+        def beyond(x: Array) -> Array:
+            within = abs2(first) * x + jnp.real(jnp.conj(first) * change) * x**2 + abs2(change) * x**3 / 3
+            return passed[cell] - parts[cell] + self.step * within - TAIL
+
+        return self.step * (cell + _root(beyond, 0.0, 1.0))
+
+    @property
+    def start(self) -> Scalar:
+        left, right, parts = self._cells()
+        return self.times[0] - self.step + self._wait(left, right, parts)
+
+    @property
+    def end(self) -> Scalar:
+        left, right, parts = self._cells()
+        return self.times[-1] + self.step - self._wait(right[::-1], left[::-1], parts[::-1])
+
+    def _mean(self, function: Callable[[Array], Array]) -> Scalar:
+        """int |f|^2 function(t) dt, with 8 nodes in each cell."""
+        cells = jnp.arange(self.times.shape[0] + 1)[:, None]
+        times = self.times[0] + self.step * (cells - 1 + _NODES)
+        return jnp.sum(self.step * _WEIGHTS * self._densities(_NODES) * function(times))
+
+    def growth(self, rate: Real) -> Scalar:
+        return self._mean(lambda time: jnp.exp(rate * (time - self.start)))
+
+    def decay(self, rate: Real) -> Scalar:
+        return self._mean(lambda time: jnp.exp(rate * (self.end - time)))
+
+    def overlap(self, rate: Real) -> Scalar:
+        x = rate * self.step
+        density = self.step * _WEIGHTS * self._densities(_NODES)
+        early, late = jnp.sum(density * jnp.exp(-x * (1 - _NODES)), 1), jnp.sum(density * jnp.exp(-x * _NODES), 1)
+        age = x * (jnp.arange(early.shape[0]) - early.shape[0] / 2)  # centred: e^{+-age} overflows from rate x duration = 1400 on
+        before = jnp.exp(x - age) * (jnp.cumsum(early * jnp.exp(age)) - early * jnp.exp(age))
+        inner = self.step * _NODES[:, None] * _WEIGHTS * jnp.exp(-x * _NODES[:, None] * (1 - _NODES))
+        same = jnp.einsum("kx,kxy,xy", density, self._densities(_NODES[:, None] * _NODES), inner)
+        return 2 * (jnp.sum(late * before) + same)
+
+    @property
+    def _half_maximum(self) -> tuple[Scalar, Scalar]:
+        return _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.samples, self.step)
+
+    @property
+    def bandwidth(self) -> Scalar:
+        """Full width at half maximum of the power spectrum around its maximum, rad/s."""
+        low, high = self._half_maximum
+        return high - low
+
+    def features(self) -> tuple[Float[Array, " 2"], Float[Array, " 2"]]:
+        low, high = self._half_maximum
+        left, right, _ = self._cells()
+        mean = -jnp.sum(jnp.imag(jnp.conj(left) * right))
+        deviation = jnp.sqrt(jnp.sum(abs2(right - left)) / self.step - mean**2)
+        return jnp.stack([(low + high) / 2, mean]), jnp.stack([(high - low) / 2, deviation])
+
+    @property
+    def reach(self) -> Scalar:
+        return jnp.asarray(jnp.inf)
+
+
+@jax.custom_jvp
+def _mean_exponential(x: Array) -> Array:
+    """int_0^1 e^{-xu} du = (1 - e^{-x})/x, with the right slope at 0."""
+    return jnp.where(x == 0, 1.0, -jnp.expm1(-x) / jnp.where(x == 0, 1.0, x))
+
+
+@_mean_exponential.defjvp
+def _mean_exponential_jvp(primals, tangents):
+    x, value = primals[0], _mean_exponential(primals[0])
+    near = jnp.abs(x) < 1e-3
+    series = -1 / 2 + x / 3 - x**2 / 8 + x**3 / 30 - x**4 / 144
+    return value, tangents[0] * jnp.where(near, series, (jnp.exp(-x) - value) / jnp.where(near, 1.0, x))
+
+
+class _Density(NamedTuple):
+    """p = |f|^2 = 1/L + 2 Re sum_n q_n e^{i w_n t} in the window 0 <= t < L = 2 n h/2, w_n = 2 pi n/L, int p dt = 1."""
+
+    step: Scalar
+    window: Scalar
+    values: Float[Array, " 2n"]
+    omegas: Float[Array, " n-1"]
+    terms: Complex[Array, " n-1"]
+
+
+class Sampled(AbstractWavepacket):
+    r"""A band-limited mode known by uniform samples of its amplitude, such as the mode that a link delivers.
+
+    The samples fix it (Fourier series) where |f(w)| is negligible beyond pi/step and |f(t)| at both ends of the window; then every
+    answer is as good as the samples, but for the rounding noise of the transform: 1e-16 of int |f|^2, which is 1e-10 of a tail of 1e-6.
+
+    Attributes:
+        first: time of the first sample, s.
+        step: between samples, s.
+        values: f at these times, shape (n,) with n even, complex, of any norm.
+    """
+
+    first: Scalar = eqx.field(converter=_floats)
+    step: Scalar = eqx.field(converter=_floats)
+    values: Complex[Array, " n"] = eqx.field(converter=_complexes)
+
+    def __check_init__(self) -> None:
+        _check_amplitude("Sampled.values", self.values, even=True)
+        if is_concrete(self.first, self.step) and not (np.isfinite(self.first) and 0 < self.step < np.inf):
+            raise ValueError(f"Sampled.step must be above 0 s and first finite, but is {self.step} and {self.first}")
+
+    @staticmethod
+    def from_spectrum(spectrum: Complex[Array, " n"], d_omega: Real, first: Real) -> "Sampled":
+        """The mode with f(w_k) at w_k = (k - n/2) d_omega, sampled at first + j 2 pi/(n d_omega).
+
+        Args:
+            spectrum: f(w_k), shape (n,) with n even, s^1/2 (any norm).
+            d_omega: rad/s; 2 pi/d_omega is the length of the window in time.
+            first: the window's beginning, s; the mode must fit inside.
+        """
+        index = jnp.arange(spectrum.shape[0])
+        omegas = (index - spectrum.shape[0] // 2) * d_omega
+        values = jnp.fft.fft(spectrum * jnp.exp(-1j * omegas * first)) * (1 - 2 * (index % 2)) * d_omega / Hz
+        return Sampled(_floats(first), Hz / (spectrum.shape[0] * _floats(d_omega)), values)
+
+    @property
+    def _norm(self) -> Scalar:
+        return jnp.sqrt(self.step * jnp.sum(abs2(self.values)))
+
+    @property
+    def _harmonics(self) -> tuple[Float[Array, " n"], Complex[Array, " n"]]:
+        """w_n and C_n of f(t) = sum_n C_n e^{-i w_n (t - first)}, in the order of the FFT."""
+        return jnp.fft.fftfreq(self.values.shape[0]) * Hz / self.step, jnp.fft.ifft(self.values) / self._norm
+
+    def amplitude(self, time: Real) -> Complex[Array, ""]:
+        omegas, terms = self._harmonics
+        since = time - self.first
+        inside = (since >= 0) & (since <= self.values.shape[0] * self.step)
+        return jnp.where(inside, jnp.sum(terms * jnp.exp(-1j * omegas * since)), 0.0)
+
+    def spectrum(self, omega: Real) -> Complex[Array, ""]:
+        times = self.first + self.step * jnp.arange(self.values.shape[0])
+        inside = jnp.abs(omega) <= self.reach
+        return jnp.where(inside, self.step / self._norm * jnp.sum(self.values * jnp.exp(1j * omega * times)), 0.0)
+
+    def _density(self) -> _Density:
+        """The density on a grid twice as fine, on which a square does not fold back."""
+        size = self.values.shape[0]
+        harmonics = jnp.fft.ifft(self.values)
+        padded = jnp.concatenate([harmonics[: size // 2], jnp.zeros(size), harmonics[size // 2 :]])
+        density, window = abs2(jnp.fft.fft(padded)), size * self.step
+        density = density / (jnp.mean(density) * window)
+        omegas = jnp.arange(1, size) * Hz / window
+        return _Density(self.step / 2, window, density, omegas, jnp.fft.rfft(density)[1:-1] / (2 * size))
+
+    def _quantile(self, level: float) -> Scalar:
+        """Time since the window's beginning at which int |f|^2 reaches the level: a cell of the grid, then Newton on the series."""
+        step, window, density, omegas, terms = self._density()
+        sums = terms / (1j * omegas)
+        offset = -2 * jnp.sum(sums.real)
+        grid = step * jnp.arange(density.shape[0])
+        passed = grid / window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * density.shape[0]
+        cell = jnp.argmax(passed > level)
+        part = (level - passed[cell - 1]) / (passed[cell] - passed[cell - 1])
+        time = jax.lax.stop_gradient(grid[cell - 1] + part * step)
+        for _ in range(4):
+            time = jax.lax.stop_gradient(time)
+            waves = jnp.exp(1j * omegas * time)
+            excess = time / window + offset + 2 * jnp.sum(sums * waves).real - level
+            time = time - excess / jax.lax.stop_gradient(1 / window + 2 * jnp.sum(terms * waves).real)
+        return time
+
+    @property
+    def start(self) -> Scalar:
+        return self.first + self._quantile(TAIL)
+
+    @property
+    def end(self) -> Scalar:
+        return self.first + self._quantile(1 - TAIL)
+
+    def growth(self, rate: Real) -> Scalar:
+        since = self.step / 2 * jnp.arange(2 * self.values.shape[0]) - self._quantile(TAIL)
+        return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * since))
+
+    def decay(self, rate: Real) -> Scalar:
+        left = self._quantile(1 - TAIL) - self.step / 2 * jnp.arange(2 * self.values.shape[0])
+        return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * left))
+
+    def overlap(self, rate: Real) -> Scalar:
+        r"""2 int p I dt with I' = p - rate I, I(0) = 0, solved term by term and summed exactly (K = int p e^{-rate t} dt):
+
+        2 [1/L int p (1 - e^{-rate t})/rate dt + 2 L sum |q_n|^2 rate/(rate^2 + w_n^2) - K 2 Re sum q_n/(rate + i w_n)].
+        """
+        step, window, density, omegas, terms = self._density()
+        x = rate * step * jnp.arange(density.shape[0])
+        level = jnp.sum(density * jnp.arange(density.shape[0]) * _mean_exponential(x)) * step**2 / window
+        pairs = 2 * window * jnp.sum(abs2(terms) * rate / (rate**2 + omegas**2))
+        initial = 2 * jnp.sum(terms / (rate + 1j * omegas)).real * step * jnp.sum(density * jnp.exp(-x))
+        return 2 * (level + pairs - initial)
+
+    @property
+    def bandwidth(self) -> Scalar:
+        """Full width at half maximum of the power spectrum around its maximum, rad/s."""
+        low, high = _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.values, self.step)
+        return high - low
+
+    def features(self) -> tuple[Float[Array, " 1"], Float[Array, " 1"]]:
+        omegas, terms = self._harmonics
+        weights = abs2(terms) / jnp.sum(abs2(terms))
+        mean = jnp.sum(weights * omegas)
+        return mean.reshape(1), jnp.sqrt(jnp.sum(weights * (omegas - mean) ** 2)).reshape(1)
+
+    @property
+    def reach(self) -> Scalar:
+        return Hz / 2 / self.step

@@ -1,0 +1,1 @@
+"""What is done over a connection: transfer, heralded entanglement, and their rates."""
