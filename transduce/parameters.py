@@ -111,7 +111,7 @@ def check(model: eqx.Module) -> None:
     """
     for name, parameter in fields_of(model).items():
         value = getattr(model, name)
-        if value is None or not is_concrete(value) or not hasattr(value, "shape"):
+        if not isinstance(value, (jax.Array, np.ndarray, float, int)) or not is_concrete(value):
             continue
         for one in np.ravel(np.asarray(value)):
             if (why := parameter.complaint(float(one))) is not None:

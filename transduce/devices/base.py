@@ -150,8 +150,7 @@ class AbstractDevice(eqx.Module):
     @eqx.filter_jit
     def _band(self, source: str, target: str) -> Band:
         system, stable = self.linear_system().gate()
-        index = system.index(source)
-        shape = band(lambda w: abs2(amplitude(system.amplitudes(target, w), index)), system.poles(target), carrier(system, source, target))
+        shape = band(Conversion(system, source, target), system.poles(target), carrier(system, source, target))
         return shape if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), shape)
 
     def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
@@ -178,7 +177,10 @@ class AbstractDevice(eqx.Module):
     def cooperativities(self) -> dict[str, Float[Array, ""]]:
         """C = 4 g^2 / (kappa_i kappa_j) of each coupled pair of modes, by "mode-mode"."""
         system = self.linear_system()
-        damping = [sum(abs2(c) for c, (_, m) in zip(system.coupling, system.contacts, strict=True) if m == mode) for mode in range(len(system.modes))]
+        damping = [
+            sum(abs2(c) for c, (_, m) in zip(system.coupling, system.contacts, strict=True) if m == mode)
+            for mode in range(len(system.modes))
+        ]
         edges = [*zip(system.hopping_edges, system.hopping, strict=True), *zip(system.squeezing_edges, system.squeezing, strict=True)]
         return {f"{system.modes[i]}-{system.modes[j]}": 4 * abs2(jnp.asarray(g)) / (damping[i] * damping[j]) for (i, j), g in edges}
 
@@ -197,12 +199,23 @@ def amplitude(row: Row, source: int) -> Array:
     return jnp.zeros((), complex) if value is None else value
 
 
+class Conversion(eqx.Module):
+    """|S|^2 from source to target of a system that has passed its gate, at one frequency (rad/s)."""
+
+    system: LinearSystem
+    source: str = eqx.field(static=True)
+    target: str = eqx.field(static=True)
+
+    def __call__(self, omega: Scalar) -> Float[Array, ""]:
+        return abs2(amplitude(self.system.amplitudes(self.target, omega), self.system.index(self.source)))
+
+
 def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
     """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
-    index = system.index(source)
-    found = peak_frequency(lambda w: abs2(amplitude(system.amplitudes(target, w), index)), system.poles(target))
+    poles = system.poles(target)
+    found = peak_frequency(Conversion(system, source, target), poles)
     slope, curvature = system.slopes(source, target, found)
-    flat = jnp.abs(curvature) <= 1e-9 * jnp.abs(system.poles(target)).max() ** -2
+    flat = jnp.abs(curvature) <= 1e-9 * jnp.max(jnp.abs(poles)) ** -2
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 
 

@@ -1,12 +1,13 @@
 r"""The shape of a response against frequency: its peak, and the band where it stays above half of it.
 
-A response |S(w)|^2 is handed over as a function of one frequency together with its poles w_k - i g_k, which place the frequencies at which
-to look: w_k + g_k tan(theta). What is found there is refined by bisection, and the answer carries the gradient of the
-implicit equation: :math:`\omega_h \to \omega_h - (p(\omega_h) - h)/p'(\omega_h)`, evaluated at a fixed :math:`\omega_h`.
+A response's power p(w) = |S(w)|^2 is handed over as a callable of one frequency that is itself a tree of arrays (an Equinox module), so
+that its gradient can be stopped, together with its poles w_k - i g_k, which place the frequencies at which to look:
+w_k + g_k tan(theta). What is found there is refined without gradient; the answer carries the gradient of the implicit equation,
+:math:`\omega_h \to \omega_h - (p(\omega_h) - h)/p'(\omega_h)` at a fixed :math:`\omega_h`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,8 @@ from jaxtyping import Array, Complex, Float
 Power = Callable[[Float[Array, ""]], Float[Array, ""]]
 
 POINTS_PER_POLE = 24
-BISECTIONS = 58  # a bracket shrinks to the last bit
+_THETA = np.tan((np.arange(POINTS_PER_POLE) + 0.5 - POINTS_PER_POLE / 2) * np.pi / (POINTS_PER_POLE + 0.02))
+_RUNGS = np.linspace(0.0, 1.0, 17)
 
 
 class Band(NamedTuple):
@@ -25,7 +27,7 @@ class Band(NamedTuple):
     Attributes:
         low, high: its edges (rad/s), infinite where the power never falls to half.
         peak: the largest power in it.
-        ripple_db: 10 log10 of the largest over the smallest value between the outermost maxima of the band.
+        ripple_db: 10 log10 of the largest value over the smallest in a dip between two maxima of the band; 0 where there is no dip.
     """
 
     low: Float[Array, ""]
@@ -39,43 +41,66 @@ class Band(NamedTuple):
         return self.high - self.low
 
 
+class Spots(NamedTuple):
+    """Where a band is to be read, outside the gradient.
+
+    Attributes:
+        omega: of its peak, its lower and its upper edge, and its lowest dip, (4,), rad/s.
+        slope: dp/dw at the two edges, (2,).
+        open: whether the band never ends below, above, (2,).
+        flat: whether there is no dip.
+    """
+
+    omega: Float[Array, " 4"]
+    slope: Float[Array, " 2"]
+    open: Array
+    flat: Array
+
+
+def frozen(tree: Any) -> Any:
+    """The same tree, through which no gradient passes."""
+    return jax.tree.map(jax.lax.stop_gradient, tree)
+
+
 def sample_points(poles: Complex[Array, " k"], around: Float[Array, ""] | float = 0.0) -> Float[Array, " m"]:
     """Frequencies, sorted, dense near each pole and reaching far; outside the gradient."""
-    theta = np.tan((np.arange(POINTS_PER_POLE) + 0.5 - POINTS_PER_POLE / 2) * np.pi / (POINTS_PER_POLE + 0.02))
-    poles = jax.lax.stop_gradient(poles)
-    points = (jnp.real(poles)[:, None] + jnp.abs(jnp.imag(poles))[:, None] * theta).ravel()
-    return jnp.sort(jnp.concatenate([points, jnp.real(poles), jnp.reshape(jax.lax.stop_gradient(jnp.asarray(around, float)), (1,))]))
+    poles, around = frozen((poles, jnp.asarray(around, float)))
+    points = jnp.real(poles)[:, None] + jnp.abs(jnp.imag(poles))[:, None] * np.append(_THETA, 0.0)
+    return jnp.sort(jnp.append(points.ravel(), around))
 
 
-def _bisect(above: Callable, inside: Float[Array, ""], outside: Float[Array, ""]) -> Float[Array, ""]:
-    def step(_, ends):
-        inside, outside = ends
-        middle = (inside + outside) / 2
-        keep = above(middle)
-        return jnp.where(keep, middle, inside), jnp.where(keep, outside, middle)
-
-    return sum(jax.lax.fori_loop(0, BISECTIONS, step, (inside, outside))) / 2
+def _neighbours(points: Float[Array, " m"], index: Array) -> tuple[Array, Array]:
+    """The nearest samples on either side of one (samples may coincide)."""
+    here = points[index]
+    return jnp.max(jnp.where(points < here, points, points[0])), jnp.min(jnp.where(points > here, points, points[-1]))
 
 
-def _climb(power: Power, low: Float[Array, ""], high: Float[Array, ""]) -> Float[Array, ""]:
-    """The maximum between two points, by golden section; outside the gradient."""
-    ratio = (np.sqrt(5) - 1) / 2
+def _summit(score: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """The place of the maximum between low and high, ten times narrowed to the best rung's neighbourhood."""
 
-    def step(_, ends):
+    def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        rising = power(left) < power(right)
-        return jnp.where(rising, left, low), jnp.where(rising, high, right)
+        rungs = low + (high - low) * _RUNGS
+        best = jnp.argmax(jax.vmap(score)(rungs))
+        return rungs[jnp.maximum(best - 1, 0)], rungs[jnp.minimum(best + 1, 16)]
 
-    return sum(jax.lax.fori_loop(0, 40, step, (low, high))) / 2
+    low, high = jax.lax.fori_loop(0, 10, narrow, (low, high))
+    return (low + high) / 2
 
 
-def edge(power: Power, level: Float[Array, ""], inside: Float[Array, ""], outside: Float[Array, ""]) -> Float[Array, ""]:
-    """The frequency between ``inside`` (above the level) and ``outside`` (below) where the power crosses the level, with its gradient."""
-    found = jax.lax.stop_gradient(_bisect(lambda w: power(w) >= level, inside, outside))
-    value, slope = jax.jvp(power, (found,), (jnp.ones(()),))
-    slope = jax.lax.stop_gradient(slope)
-    return found - (value - level) / jnp.where(slope == 0, jnp.inf, slope)
+def _crossing(power: Power, level: Array, inside: Array, outside: Array) -> Array:
+    """Where the power falls below the level, between points inside and outside of the band, (2,) each."""
+
+    def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        inside, outside = ends
+        rungs = inside[:, None] + (outside - inside)[:, None] * _RUNGS
+        below = jax.vmap(jax.vmap(power))(rungs) < level
+        first = jnp.argmax(below.at[:, -1].set(True).at[:, 0].set(False), axis=1)
+        rows = jnp.arange(inside.size)
+        return rungs[rows, first - 1], rungs[rows, first]
+
+    inside, outside = jax.lax.fori_loop(0, 13, narrow, (inside, outside))
+    return (inside + outside) / 2
 
 
 def _region(values: Float[Array, " m"], middle: Array, level: Array) -> tuple[Array, Array]:
@@ -85,60 +110,79 @@ def _region(values: Float[Array, " m"], middle: Array, level: Array) -> tuple[Ar
     return left, jnp.min(jnp.where(below & (index > middle), index, values.size))
 
 
-def _edges(power: Power, points: Array, values: Array, middle: Array, level: Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    left, right = _region(values, middle, jax.lax.stop_gradient(level))
+def _ends(power: Power, points: Array, values: Array, middle: Array, level: Array) -> tuple[Array, Array]:
+    """The two crossings of a level around a sample, and whether each is missing."""
+    left, right = _region(values, middle, level)
     last = points.size - 1
     inside = points[jnp.clip(jnp.stack([left + 1, right - 1]), 0, last)]
     outside = points[jnp.clip(jnp.stack([left, right]), 0, last)]
-    low, high = jax.vmap(lambda a, b: edge(power, level, a, b))(inside, outside)
-    return jnp.where(left < 0, -jnp.inf, low), jnp.where(right > last, jnp.inf, high)
+    return _crossing(power, level, inside, outside), jnp.stack([left < 0, right > last])
 
 
-def _sampled(power: Power, poles: Array, around: Array | float) -> tuple[Array, Array, Array]:
-    """Sample points, the power there, and the index of ``around``."""
-    points = sample_points(poles, around)
-    values = jax.lax.stop_gradient(jax.vmap(power)(points))
-    return points, values, jnp.searchsorted(points, jax.lax.stop_gradient(jnp.asarray(around, float)))
+def _implicit(omega: Array, values: Array, level: Array, slope: Array, is_open: Array) -> Array:
+    """Crossings with the gradient of p(omega) = level."""
+    exact = omega - (values - level) / jnp.where(slope == 0, jnp.inf, slope)
+    return jnp.where(is_open, jnp.array([-jnp.inf, jnp.inf]), exact)
+
+
+def _slopes(power: Power, omega: Array) -> Array:
+    return jax.vmap(lambda w: jax.jvp(power, (w,), (jnp.ones(()),))[1])(omega)
 
 
 def interval_above(
     power: Power, level: Float[Array, ""], around: Float[Array, ""] | float, poles: Complex[Array, " k"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The ends of the connected interval around a frequency in which the power is at least ``level``; infinite where it never falls."""
-    return _edges(power, *_sampled(power, poles, around), level)
+    still, height = frozen((power, level))
+    points = sample_points(poles, around)
+    values = jax.vmap(still)(points)
+    centre = jnp.searchsorted(points, frozen(jnp.asarray(around, float)))
+    omega, is_open = _ends(still, points, values, centre, height)
+    low, high = _implicit(omega, jax.vmap(power)(omega), level, _slopes(still, omega), is_open)
+    return low, high
 
 
-def _near_top(power: Power, points: Array, top: Array) -> Array:
-    """The frequency of the maximum next to a sample, outside the gradient."""
-    last = points.size - 1
-    found = jax.lax.stop_gradient(_climb(power, points[jnp.maximum(top - 1, 0)], points[jnp.minimum(top + 1, last)]))
-    return jax.lax.stop_gradient(jnp.where(power(found) > power(points[top]) * (1 + 1e-15), found, points[top]))
-
-
-def band(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] | float = 0.0) -> Band:
-    """The band of a response, as ``Band`` defines it.
+def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] | float = 0.0) -> Spots:
+    """Where to read the band around the carrier.
 
     Where the carrier itself lies below half of the nearby peak, the band is the one around that peak.
     """
-    points, values, centre = _sampled(power, poles, carrier)
-    index = jnp.arange(points.size)
+    power, carrier = frozen((power, jnp.asarray(carrier, float)))
+    points = sample_points(poles, carrier)
+    values = jax.vmap(power)(points)
+    index, centre = jnp.arange(points.size), jnp.searchsorted(points, carrier)
     left, right = _region(values, centre, values[centre] / 2)
     top = jnp.argmax(jnp.where((index > left) & (index < right), values, -jnp.inf))
-    peak = power(_near_top(power, points, top))
-    low, high = _edges(power, points, values, top, peak / 2)
-    return Band(low, high, peak, _ripple_db(values, (points >= low) & (points <= high)))
+    left, right = _region(values, top, values[top] / 2)
+    inside = (index > left) & (index < right)
+    rising, falling = (jax.lax.cummax(jnp.where(inside, values, 0.0), reverse=back) for back in (False, True))
+    dip = inside & (values < jnp.minimum(rising, falling) * (1 - 1e-9))
+    lowest = jnp.argmin(jnp.where(dip, values, jnp.inf))
+    brackets = [_neighbours(points, top), _neighbours(points, lowest)]
+    low, high = (jnp.stack(ends) for ends in zip(*brackets, strict=True))
+    signs = jnp.array([1.0, -1.0])
+    peak, bottom = jax.vmap(lambda sign, a, b: _summit(lambda w: sign * power(w), a, b))(signs, low, high)
+    edges, is_open = _ends(power, points, values, top, power(peak) / 2)
+    return Spots(jnp.concatenate([peak[None], edges, bottom[None]]), _slopes(power, edges), is_open, ~jnp.any(dip))
+
+
+def read(found: Spots, values: Float[Array, " 4"]) -> Band:
+    """The band, with its gradient, from the power at its spots."""
+    low, high = _implicit(found.omega[1:3], values[1:3], values[0] / 2, found.slope, found.open)
+    ripple = jnp.where(found.flat, 1.0, values[0] / jnp.where(found.flat, 1.0, values[3]))
+    return Band(low, high, values[0], 10 * jnp.log10(ripple))
+
+
+def band(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] | float = 0.0) -> Band:
+    """The band of a response, as ``Band`` defines it."""
+    found = spots(power, poles, carrier)
+    return read(found, jax.vmap(power)(found.omega))
 
 
 def peak_frequency(power: Power, poles: Complex[Array, " k"]) -> Float[Array, ""]:
     """Where the power is largest (rad/s), outside the gradient; of two equal peaks the one at the higher frequency."""
-    points, values, _ = _sampled(power, poles, 0.0)
+    power = frozen(power)
+    points = sample_points(poles)
+    values = jax.vmap(power)(points)
     top = values.size - 1 - jnp.argmax((values >= jnp.max(values) * (1 - 1e-12))[::-1])
-    return _near_top(power, points, top)
-
-
-def _ripple_db(values: Float[Array, " m"], near: Array) -> Float[Array, ""]:
-    index, padded = jnp.arange(values.size), jnp.pad(values, 1, constant_values=-jnp.inf)
-    maximum = near & (values >= padded[:-2]) & (values >= padded[2:])
-    between = (index >= jnp.argmax(maximum)) & (index <= values.size - 1 - jnp.argmax(maximum[::-1]))
-    largest, smallest = jnp.max(jnp.where(between, values, 0.0)), jnp.min(jnp.where(between, values, jnp.inf))
-    return 10 * jnp.log10(largest / smallest)
+    return _summit(power, *_neighbours(points, top))

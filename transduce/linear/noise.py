@@ -25,7 +25,9 @@ def output_noise(row: Any, occupation: tuple, skip: int | None = None, skip_imag
     """N_o of one row; ``skip`` leaves out the normal term of one input port, and ``skip_image`` its anomalous term too."""
     normal = [abs2(s) * n for k, (s, n) in enumerate(zip(row.normal, occupation, strict=True)) if s is not None and k != skip]
     left_out = skip if skip_image else None
-    anomalous = [abs2(s) * (n + 1) for k, (s, n) in enumerate(zip(row.anomalous, occupation, strict=True)) if s is not None and k != left_out]
+    anomalous = [
+        abs2(s) * (n + 1) for k, (s, n) in enumerate(zip(row.anomalous, occupation, strict=True)) if s is not None and k != left_out
+    ]
     return _sum(normal + anomalous)
 
 

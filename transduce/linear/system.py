@@ -363,5 +363,3 @@ def _mark(answer, stable):
 
 def _filled(values: tuple[Value | None, ...]) -> Complex[Array, " p"]:
     return jnp.stack([jnp.asarray(0.0 if value is None else value, complex) for value in values])
-
-

@@ -75,14 +75,19 @@ def cascade(first: Response, second: Response, first_image: Response | None = No
 
 def _full(response: Response) -> tuple:
     zero = jnp.zeros((), complex)
-    return response.u, zero if response.v is None else response.v, response.noise, zero if response.anomalous is None else response.anomalous
+    return (
+        response.u,
+        zero if response.v is None else response.v,
+        response.noise,
+        zero if response.anomalous is None else response.anomalous,
+    )
 
 
 class Prepared(NamedTuple):
     """A stage with all that does not depend on frequency already computed.
 
     Attributes:
-        response: omega (rad/s, offset from the carrier) -> Response.
+        response: omega (rad/s, offset from the carrier) -> Response; itself a tree of arrays, so that its gradient can be stopped.
         poles: complex frequencies near which the response varies, (k,), rad/s, in the same offset; None: it has none.
         delay: pure delay, apart from the response (s).
         coherence: factor of |1><0| that is not in u (emission, absorption).
@@ -96,6 +101,15 @@ class Prepared(NamedTuple):
     coherence: Scalar | float = 1.0
     escape: Scalar | float = 1.0
     carrier: Scalar | None = None
+
+
+class Flat(eqx.Module):
+    """A response that is the same at every frequency."""
+
+    answer: Response
+
+    def __call__(self, omega: Scalar) -> Response:
+        return self.answer
 
 
 class AbstractStage(eqx.Module):

@@ -3,9 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency
+from ..linear.system import LinearSystem
 from ..parameters import Scalar
 from .base import AbstractStage, Prepared, Response
 
@@ -37,9 +39,24 @@ class Convert(AbstractStage):
         system, stable = self.device.linear_system().gate()
         at = carrier(system, self.source, self.target) if self.carrier is None else self.carrier
 
-        def response(omega: Scalar) -> Response:
-            answer = Response.from_system(system, self.source, self.target, at + omega)
-            return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
-
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
-        return Prepared(response, system.poles(self.target) - jax.lax.stop_gradient(at), escape=escape, carrier=at)
+        return Prepared(
+            Converted(system, stable, at, self.source, self.target),
+            system.poles(self.target) - jax.lax.stop_gradient(at),
+            escape=escape,
+            carrier=at,
+        )
+
+
+class Converted(eqx.Module):
+    """A system between two of its ports, around a carrier; NaN where it is unstable."""
+
+    system: LinearSystem
+    stable: Array | None
+    carrier: Scalar
+    source: str = eqx.field(static=True)
+    target: str = eqx.field(static=True)
+
+    def __call__(self, omega: Scalar) -> Response:
+        answer = Response.from_system(self.system, self.source, self.target, self.carrier + omega)
+        return answer if self.stable is None else jax.tree.map(lambda x: jnp.where(self.stable, x, jnp.nan), answer)

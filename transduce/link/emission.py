@@ -18,7 +18,7 @@ from .. import parameters
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, ms, show, us
-from .base import AbstractStage, Prepared, Response
+from .base import AbstractStage, Flat, Prepared, Response
 from .wavepacket import AbstractWavepacket
 
 
@@ -127,4 +127,4 @@ class Absorb(AbstractStage):
 
 def _endpoint(exchange: Emission) -> Prepared:
     answer = Response(sqrt(exchange.efficiency) + 0j, None, jnp.zeros(()), None)
-    return Prepared(lambda omega: answer, coherence=exchange.coherence)
+    return Prepared(Flat(answer), coherence=exchange.coherence)

@@ -5,6 +5,7 @@ r"""Optical fibre: attenuation, coupling at each end, group delay, dispersion, b
 with the delay told apart. Source: Agrawal, Fiber-Optic Communication Systems, ch. 2.
 """
 
+import equinox as eqx
 import jax.numpy as jnp
 
 from .. import parameters
@@ -45,9 +46,15 @@ class Fibre(AbstractStage):
     def prepare(self) -> Prepared:
         """A constant modulus and a quadratic phase."""
         amplitude = sqrt(transmission(self.attenuation * self.length + self.coupling_in + self.coupling_out))
-        bend = self.beta2 * self.length / 2
+        return Prepared(Dispersed(amplitude, self.beta2 * self.length / 2, self.noise_photons), delay=self.group_index * self.length / c_0)
 
-        def response(omega: Scalar) -> Response:
-            return Response(amplitude * jnp.exp(1j * bend * omega**2), None, self.noise_photons, None)
 
-        return Prepared(response, delay=self.group_index * self.length / c_0)
+class Dispersed(eqx.Module):
+    """A constant modulus, the phase b w^2, and constant noise."""
+
+    modulus: Scalar
+    bend: Scalar
+    noise: Scalar
+
+    def __call__(self, omega: Scalar) -> Response:
+        return Response(self.modulus * jnp.exp(1j * self.bend * omega**2), None, self.noise, None)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
-from ..linear.lineshape import band
+from ..linear.lineshape import Spots, read, spots
 from ..numerics import abs2, sqrt
 from ..parameters import AbstractRow, Scalar
 from .base import AbstractStage, Prepared, Response, cascade
@@ -98,22 +98,42 @@ class Link(AbstractRow, AbstractStage):
         return channel(self.prepare(), wavepacket, detection, arrival_offset)
 
 
+class Row(eqx.Module):
+    """Responses one after the other; ``twice`` is how far above the carrier's negative the image band lies (twice the carrier)."""
+
+    responses: tuple[Any, ...]
+    twice: Scalar | float
+    image: str = eqx.field(static=True)
+
+    def each(self, omega: Scalar) -> tuple[list[Response], list[Response] | None]:
+        """Every stage at omega and, where the image band is kept and matters, at the image frequency."""
+        here = [one(omega) for one in self.responses]
+        if self.image == "filtered" or all(one.v is None for one in here):
+            return [one.filtered() for one in here], None
+        return here, [one(-self.twice - omega) for one in self.responses]
+
+    def __call__(self, omega: Scalar) -> Response:
+        return fold(*self.each(omega))
+
+
+class Transmission(eqx.Module):
+    """|u|^2 of a response."""
+
+    response: Any
+
+    def __call__(self, omega: Scalar) -> Float[Array, ""]:
+        return abs2(self.response(omega).u)
+
+
 def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     """A row of prepared stages as one."""
     carriers = [one.carrier for one in prepared if one.carrier is not None]
     poles = [one.poles for one in prepared if one.poles is not None]
-    twice = 2 * carriers[0] if carriers else 0.0
-
-    def response(omega: Scalar) -> Response:
-        here = [one.response(omega) for one in prepared]
-        if image == "filtered" or all(one.v is None for one in here):
-            return fold([one.filtered() for one in here])
-        return fold(here, [one.response(-twice - omega) for one in prepared])
-
     delay, coherence, escape = 0.0, 1.0, 1.0
     for one in prepared:
         delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
-    return Prepared(response, jnp.concatenate(poles) if poles else None, delay, coherence, escape, carriers[0] if carriers else None)
+    row = Row(tuple(one.response for one in prepared), 2 * carriers[0] if carriers else 0.0, image)
+    return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, carriers[0] if carriers else None)
 
 
 def fold(here: list[Response], image: list[Response] | None = None) -> Response:
@@ -129,23 +149,24 @@ def fold(here: list[Response], image: list[Response] | None = None) -> Response:
     return total
 
 
-def figures(link: Prepared) -> LinkFigures:
-    """A prepared link at its carrier."""
-    zero = jnp.zeros(())
-    at = link.response(zero).filtered()
-    efficiency = abs2(at.u)
+def band_spots(link: Prepared) -> Spots:
+    """Where to read the link's band; a link without poles has an endless one."""
     poles = jnp.full((1,), -1j) if link.poles is None else link.poles
-    shape = band(lambda w: abs2(link.response(w).u), poles)
+    return spots(Transmission(link.response), poles)
+
+
+def read_figures(link: Prepared, found: Spots, at: Response, powers: Float[Array, " 4"]) -> LinkFigures:
+    """The figures from the response at the carrier (image in vacuum) and the power at the band's spots."""
+    efficiency, shape = abs2(at.u), read(found, powers)
     return LinkFigures(efficiency, efficiency / link.escape, at.noise / efficiency, shape.fwhm, shape.ripple_db)
 
 
-class Tables(NamedTuple):
-    """A link on quadrature nodes, read by a phase-insensitive receiver: u f and n at each, (m,)."""
-
-    grid: Nodes
-    packet: Complex[Array, " m"]
-    u: Complex[Array, " m"]
-    noise: Float[Array, " m"]
+def figures(link: Prepared) -> LinkFigures:
+    """A prepared link at its carrier."""
+    found = band_spots(link)
+    answers = jax.vmap(link.response)(jnp.append(found.omega, 0.0)).filtered()
+    at = jax.tree.map(lambda x: x[-1], answers)
+    return read_figures(link, found, at, abs2(answers.u)[:4])
 
 
 def grid_for(poles: Complex[Array, " k"] | None, *packets: AbstractWavepacket) -> Nodes:

@@ -4,6 +4,7 @@ Each is a beam splitter whose open ports carry thermal light: with transmission 
 stage's temperature and carrier frequency, or as stated), :math:`u = \sqrt\eta`, :math:`n = (1 - \eta) n_{th}`.
 """
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
@@ -11,7 +12,7 @@ from .. import parameters
 from ..numerics import abs2, bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, MHz, THz, kHz
-from .base import AbstractStage, Prepared, Response
+from .base import AbstractStage, Flat, Prepared, Response
 from .fibre import transmission
 
 
@@ -46,7 +47,7 @@ class Loss(AbstractStage):
         """The same at every frequency."""
         eta = transmission(self.loss)
         answer = Response(sqrt(eta) + 0j, None, (1 - eta) * _environment(self), None)
-        return Prepared(lambda omega: answer)
+        return Prepared(Flat(answer))
 
 
 class Switch(AbstractStage):
@@ -79,7 +80,7 @@ class Switch(AbstractStage):
         leak = 0.0 if self.crosstalk is None else transmission(self.crosstalk)
         noise = leak * self.neighbour_occupation + (1 - eta - leak) * _environment(self)
         answer = Response(sqrt(eta) + 0j, None, noise, None)
-        return Prepared(lambda omega: answer)
+        return Prepared(Flat(answer))
 
 
 class Filter(AbstractStage):
@@ -104,11 +105,18 @@ class Filter(AbstractStage):
 
     def prepare(self) -> Prepared:
         """One pole at w_f - i K/2."""
-        amplitude, environment = sqrt(transmission(self.insertion_loss)), _environment(self)
-
-        def response(omega: Scalar) -> Response:
-            u = amplitude * (self.bandwidth / 2) / (self.bandwidth / 2 - 1j * (omega - self.centre))
-            return Response(u, None, (1 - abs2(u)) * environment, None)
-
         poles: Complex[Array, " 1"] = jnp.reshape(self.centre - 0.5j * self.bandwidth, (1,))
-        return Prepared(response, poles)
+        return Prepared(Lorentzian(sqrt(transmission(self.insertion_loss)), self.centre, self.bandwidth, _environment(self)), poles)
+
+
+class Lorentzian(eqx.Module):
+    """One pole, and an environment of constant occupation."""
+
+    modulus: Scalar
+    centre: Scalar
+    bandwidth: Scalar
+    environment: Scalar
+
+    def __call__(self, omega: Scalar) -> Response:
+        u = self.modulus * (self.bandwidth / 2) / (self.bandwidth / 2 - 1j * (omega - self.centre))
+        return Response(u, None, (1 - abs2(u)) * self.environment, None)

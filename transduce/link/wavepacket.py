@@ -138,7 +138,7 @@ class Rising(AbstractWavepacket):
     bandwidth: Scalar = parameters.frequency(box=_BOX)
 
     def amplitude(self, time: Real) -> Complex[Array, ""]:
-        return Decaying(self.bandwidth).amplitude(-jnp.asarray(time))
+        return Decaying(bandwidth=self.bandwidth).amplitude(-jnp.asarray(time))
 
     def spectrum(self, omega: Real) -> Complex[Array, ""]:
         return jnp.sqrt(self.bandwidth) / (self.bandwidth / 2 + 1j * jnp.asarray(omega))
@@ -152,13 +152,13 @@ class Rising(AbstractWavepacket):
         return jnp.zeros(())
 
     def growth(self, rate: Real) -> Scalar:
-        return Decaying(self.bandwidth).decay(rate)
+        return Decaying(bandwidth=self.bandwidth).decay(rate)
 
     def decay(self, rate: Real) -> Scalar:
-        return Decaying(self.bandwidth).growth(rate)
+        return Decaying(bandwidth=self.bandwidth).growth(rate)
 
     def overlap(self, rate: Real) -> Scalar:
-        return Decaying(self.bandwidth).overlap(rate)
+        return Decaying(bandwidth=self.bandwidth).overlap(rate)
 
     def features(self) -> tuple[Float[Array, " 1"], Float[Array, " 1"]]:
         return _one(0.0, self.bandwidth / 2)

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
+from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
 from ..link.emission import Emission, absorption, emission
-from ..link.link import Link, LinkFigures, figures, fold, grid_for, joined, matched, projected
+from ..link.link import Link, LinkFigures, band_spots, fold, grid_for, matched, projected, read_figures
 from ..link.node import Connection
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
@@ -25,6 +27,9 @@ from ..numerics import abs2, sqrt
 from ..qubit.encodings import AbstractEncoding, DualRail, Process, SingleRail, TimeBin
 from ..units import Hz
 from .base import AbstractProtocol, Budget, Share
+
+Table = tuple[list[Response], list[Response] | None]
+"""Every stage of a row at some frequencies, and at their images where the image band is kept."""
 
 ENCODINGS = {"single-rail": SingleRail, "dual-rail": DualRail, "time-bin": TimeBin}
 
@@ -103,7 +108,7 @@ class Transfer(AbstractProtocol):
 
     def __call__(self, connection: Connection | Link) -> Performance:
         """The transfer over a connection, or over a bare link between perfect qubits."""
-        return _perform(self, connection) if isinstance(connection, Connection) else _perform(self, connection)
+        return _perform(self, connection)
 
     def limits(self, connection: Connection, objective: str = "average_fidelity") -> tuple[Performance, Budget]:
         """The performance, and the budget by stage of one of its figures (a name of ``Performance``)."""
@@ -116,7 +121,7 @@ class Transfer(AbstractProtocol):
         uses = 1 if process.success_probability is None else 2
         latency = passage.link.delay + uses * length
         success = 1.0 if process.success_probability is None else process.success_probability
-        return Performance(process, figures(passage.link), packet, total, coherence, length, jnp.asarray(latency), success / latency)
+        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), success / latency)
 
 
 @eqx.filter_jit
@@ -125,16 +130,27 @@ def _perform(transfer: Transfer, connection: Connection | Link) -> Performance:
 
 
 class Passage(NamedTuple):
-    """A photon's way, tabulated: every stage on the quadrature nodes and, for the receiver's clock, on a uniform grid."""
+    """A photon's way, tabulated in one pass: every stage on the quadrature nodes, on a uniform grid for the receiver's clock, at the carrier.
+
+    Attributes:
+        names: of the stages.
+        link: all of them prepared.
+        ends: the two qubits, or None for a bare link.
+        figures: the link at its carrier.
+        at: each stage at the carrier, its image in vacuum.
+        grid, sent: quadrature nodes and the packet's spectrum on them.
+        table: every stage on the nodes.
+        steps: what the matched mode in time follows from; None where the mode is given, or nobody absorbs it.
+    """
 
     names: tuple[str, ...]
     link: Prepared
-    stages: list[Prepared]
     ends: tuple[Any, Any] | None
+    figures: LinkFigures
+    at: list[Response]
     grid: Nodes
     sent: Complex[Array, " m"]
-    here: list[Response]
-    image: list[Response] | None
+    table: Table
     steps: "Steps | None"
 
     @classmethod
@@ -144,18 +160,21 @@ class Passage(NamedTuple):
             row, ends = connection.link(), (connection.a.qubit, connection.b.qubit)
         else:
             row, ends = connection, None
-        stages = [part.prepare() for part in row.parts]
-        link = joined(stages, row.image)
+        link = row.prepare()
         packets = [transfer.photon] if transfer.detection is None else [transfer.photon, transfer.detection]
-        grid = grid_for(link.poles, *packets)
-        sent = jax.vmap(transfer.photon.spectrum)(grid.omega)
-        here, image = _tabulate(stages, grid.omega, row.image)
-        steps = Steps.of(transfer, link, stages, row.image) if ends is not None and transfer.detection is None else None
-        return cls(row.names, link, stages, ends, grid, sent, here, image, steps)
+        grid, found = grid_for(link.poles, *packets), band_spots(link)
+        clock = Clock.of(transfer, link) if ends is not None and transfer.detection is None else None
+        omega = jnp.concatenate([grid.omega, found.omega, jnp.zeros(1), *([] if clock is None else [clock.omega])])
+        whole, sent = jax.vmap(link.response.each)(omega), jax.vmap(transfer.photon.spectrum)(omega)
+        m = grid.omega.size
+        table, spot, at, rest = (_cut(whole, part) for part in (slice(0, m), slice(m, m + 4), m + 4, slice(m + 5, None)))
+        seen = read_figures(link, found, fold(*at).filtered(), abs2(fold(*spot).u))
+        steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m + 5 :], rest)
+        return cls(row.names, link, ends, seen, [one.filtered() for one in at[0]], grid, sent[:m], table, steps)
 
     def core(self, ideal: Bool[Array, " s"] | None) -> Response:
         """The cascade on the nodes, some stages made ideal."""
-        return _cascaded(self.here, self.image, ideal).filtered()
+        return _cascaded(self.table, ideal).filtered()
 
     def process(self, transfer: Transfer, ideal: Bool[Array, " e"] | None) -> tuple[Process, ModeChannel, ModeChannel, Any]:
         """The qubit process, (t, n) of the packet, (t, n) from qubit to qubit, and the coherence.
@@ -198,17 +217,13 @@ def _jitter(a: Any, b: Any) -> tuple[Array, Array]:
     return sqrt(a.phase_jitter**2 + b.phase_jitter**2), sqrt(differential(a) + differential(b))
 
 
-def _tabulate(stages: list[Prepared], omega: Float[Array, " m"], image: str) -> tuple[list[Response], list[Response] | None]:
-    here = [jax.vmap(one.response)(omega) for one in stages]
-    if image == "filtered" or all(one.v is None for one in here):
-        return [one.filtered() for one in here], None
-    twice = next(2 * one.carrier for one in stages if one.carrier is not None)
-    return here, [jax.vmap(one.response)(-twice - omega) for one in stages]
+def _cut(table: Table, part: Any) -> Table:
+    return jax.tree.map(lambda x: x[part], table)
 
 
-def _cascaded(here: list[Response], image: list[Response] | None, ideal: Bool[Array, " s"] | None) -> Response:
+def _cascaded(table: Table, ideal: Bool[Array, " s"] | None) -> Response:
     if ideal is None:
-        return fold(here, image)
+        return fold(*table)
 
     def masked(one: Response, is_ideal: Bool[Array, ""]) -> Response:
         def off(value: Any) -> Any:
@@ -216,7 +231,22 @@ def _cascaded(here: list[Response], image: list[Response] | None, ideal: Bool[Ar
 
         return Response(jnp.where(is_ideal, 1.0, one.u), off(one.v), off(one.noise), off(one.anomalous))
 
-    return fold(*(None if row is None else [masked(one, ideal[k]) for k, one in enumerate(row)] for row in (here, image)))
+    return fold(*(None if row is None else [masked(one, ideal[k]) for k, one in enumerate(row)] for row in table))
+
+
+class Clock(NamedTuple):
+    """A uniform grid of frequencies, and the first of its times: a window that holds the packet and the slowest pole's ringing."""
+
+    d_omega: Float[Array, ""]
+    first: Float[Array, ""]
+    omega: Float[Array, " n"]
+
+    @classmethod
+    def of(cls, transfer: Transfer, link: Prepared) -> "Clock":
+        """Outside the gradient: the mode does not depend on where it is sampled."""
+        photon = frozen(transfer.photon)
+        d_omega = Hz / time_window(link.poles, photon)
+        return cls(d_omega, photon.start - 0.8 * photon.duration, (np.arange(transfer.samples) - transfer.samples // 2) * d_omega)
 
 
 class Steps(NamedTuple):
@@ -225,23 +255,11 @@ class Steps(NamedTuple):
     d_omega: Float[Array, ""]
     first: Float[Array, ""]
     sent: Complex[Array, " n"]
-    here: list[Response]
-    image: list[Response] | None
-
-    @classmethod
-    def of(cls, transfer: Transfer, link: Prepared, stages: list[Prepared], image: str) -> "Steps":
-        """A time window that holds the packet and the slowest pole's ringing down to 1e-15 of the energy."""
-        photon = transfer.photon
-        window = jax.lax.stop_gradient(time_window(link.poles, photon))
-        d_omega = Hz / window
-        omega = (jnp.arange(transfer.samples) - transfer.samples // 2) * d_omega
-        here, mirror = _tabulate(stages, omega, image)
-        first = jax.lax.stop_gradient(photon.start - 0.8 * photon.duration)
-        return cls(d_omega, first, jax.vmap(photon.spectrum)(omega), here, mirror)
+    table: Table
 
     def mode(self, ideal: Bool[Array, " s"] | None) -> Sampled:
         """The matched mode, some stages made ideal; the packet itself where nothing arrives."""
-        arriving = _cascaded(self.here, self.image, ideal).u * self.sent
+        arriving = _cascaded(self.table, ideal).u * self.sent
         return Sampled.from_spectrum(jnp.where(jnp.max(abs2(arriving)) > 0, arriving, self.sent), self.d_omega, self.first)
 
 
@@ -268,12 +286,11 @@ def budget(transfer: Transfer, passage: Passage, objective: Callable[[Process], 
     count = len(passage.names) + 2 * ends
     ideal = jnp.concatenate([jnp.zeros((1, count), bool), jnp.eye(count, dtype=bool), jnp.ones((1, count), bool)])
     value = jax.vmap(lambda mask: objective(passage.process(transfer, mask)[0]))(ideal)
-    at = [one.response(jnp.zeros(())).filtered() for one in passage.stages]
     through, noise, shares = jnp.ones(()), [], []
-    for one in at:
+    for one in passage.at:
         through = through * abs2(one.u)
         noise.append(one.noise / through)
-    power = [abs2(one.u) for one in at]
+    power = [abs2(one.u) for one in passage.at]
     names = passage.names
     if passage.ends is not None:
         mode = transfer.detection if passage.steps is None else passage.steps.mode(None)
