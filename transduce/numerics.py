@@ -21,14 +21,14 @@ def is_concrete(*values: object) -> bool:
 
 @jax.custom_jvp
 def _bose(omega: Float[Array, ""], temperature: Float[Array, ""]) -> Float[Array, ""]:
-    cold = temperature <= 0
+    cold = temperature == 0
     x = jnp.where(cold, jnp.inf, hbar * omega / (k_B * jnp.where(cold, 1.0, temperature)))
-    return jnp.exp(-x) / -jnp.expm1(-x)
+    return jnp.where(temperature >= 0, jnp.exp(-x) / -jnp.expm1(-x), jnp.nan)
 
 
 @_bose.defjvp
 def _bose_jvp(primals, tangents):
-    # dn/dx = -n (n + 1); where n underflows to 0 the true derivative is below 1e-300 too.
+    # dn/dx = -n (n + 1); where n underflows to 0 the true derivative is below 1e-298 too.
     (omega, temperature), (d_omega, d_temperature) = primals, tangents
     n = _bose(omega, temperature)
     safe = jnp.where(temperature > 0, temperature, 1.0)
@@ -79,6 +79,25 @@ def abs2(z: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.real(z) ** 2 + jnp.imag(z) ** 2
 
 
+ZERO = 1e-60
+"""What ``power`` reads an exact 0 as in its derivative: its fifth power is still a float64 number."""
+
+
+@jax.custom_jvp
+def _power(x: Float[Array, ""], exponent: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.where(x >= 0, jnp.exp(exponent * jnp.log(jnp.where(x > 0, x, ZERO))), jnp.nan)
+
+
+@_power.defjvp
+def _power_jvp(primals, tangents):
+    (x, exponent), (dx, d_exponent) = primals, tangents
+    safe, y = jnp.where(x > 0, x, ZERO), _power(x, exponent)
+    return y, y * (exponent / safe * dx + jnp.log(safe) * d_exponent)
+
+
 def power(x: Float[Array, ""], exponent: Float[Array, ""]) -> Float[Array, ""]:
-    """x ** exponent for x >= 0 and exponent > 0, through which the chain rule works at 0, in the manner of ``sqrt``."""
-    return jnp.exp(exponent * jnp.log(jnp.maximum(x, TINY)))
+    """x ** exponent for x >= 0 and exponent > 0, through which the chain rule works at 0, in the manner of ``sqrt``.
+
+    So (x ** q) ** (1 / q) has derivative 1 at 0, as the heating law with the pump off asks.
+    """
+    return _power(jnp.asarray(x, float), jnp.asarray(exponent, float))

@@ -39,7 +39,10 @@ class Parameter:
     open_below: bool = False
 
     def __post_init__(self) -> None:
-        if self.box is not None and not (self.domain[0] <= self.box[0] < self.box[1] <= self.domain[1]):
+        if self.dimension not in units.DIMENSIONS:
+            raise ValueError(f"no dimension {self.dimension!r}: there are {', '.join(units.DIMENSIONS)}")
+        inside = self.box is None or self.domain[0] <= self.box[0] < self.box[1] <= self.domain[1]
+        if not inside or (self.box is not None and self.open_below and self.box[0] == self.domain[0]):
             raise ValueError(f"the box {self.box} must lie inside the domain {self.domain}")
 
     def complaint(self, value: float) -> str | None:
@@ -53,7 +56,7 @@ class Parameter:
         if math.isfinite(high):
             bounds.append(f"at most {units.show(high, self.dimension)}")
         wanted = " and ".join(bounds) or "a finite number"
-        return f"must be {wanted}, but is {units.show(value, self.dimension)}"
+        return f"must be {wanted}, but is {units.show(value, self.dimension, 12)}"
 
 
 def _convert(value: Any) -> Any:
@@ -99,7 +102,7 @@ positive = _declare("number", _POSITIVE, open_below=True)
 
 def fields_of(model: eqx.Module | type) -> dict[str, Parameter]:
     """The physical fields of a module or of its class, in order, by name."""
-    found = ((item.name, item.metadata.get("parameter")) for item in dataclasses.fields(model))  # type: ignore[arg-type]
+    found = ((item.name, item.metadata.get("parameter")) for item in dataclasses.fields(model))
     return {name: parameter for name, parameter in found if parameter is not None}
 
 
@@ -133,7 +136,7 @@ def _children(model: Any) -> dict[str, Any]:
     if isinstance(model, AbstractRow):
         return dict(zip(model.names, model.parts, strict=True))
     if isinstance(model, eqx.Module):
-        return {item.name: getattr(model, item.name) for item in dataclasses.fields(model)}  # type: ignore[arg-type]
+        return {item.name: getattr(model, item.name) for item in dataclasses.fields(model)}
     return {}
 
 
@@ -167,4 +170,4 @@ def get(model: Any, path: str) -> Any:
 def replace(model: Any, values: dict[str, Any]) -> Any:
     """The model with the values at these paths; domains are not checked (an optimiser projects, front doors check again)."""
     paths = list(values)
-    return eqx.tree_at(lambda tree: [get(tree, path) for path in paths], model, [_convert(values[path]) for path in paths])
+    return eqx.tree_at(lambda tree: [get(tree, path) for path in paths], model, [_convert(values[path]) for path in paths], is_leaf=lambda leaf: leaf is None)

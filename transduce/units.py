@@ -9,11 +9,11 @@ import math
 import re
 from typing import NamedTuple
 
-hbar = 1.054571817e-34  # J s, exact by the SI
 k_B = 1.380649e-23  # J / K, exact by the SI
 c_0 = 299792458.0  # m / s, exact by the SI
 
 Hz = 2 * math.pi
+hbar = 6.62607015e-34 / Hz  # J s, exact by the SI
 kHz, MHz, GHz, THz = 1e3 * Hz, 1e6 * Hz, 1e9 * Hz, 1e12 * Hz
 per_second = 1.0
 W, mW, uW, nW, pW = 1.0, 1e-3, 1e-6, 1e-9, 1e-12
@@ -38,6 +38,8 @@ _UNITS: dict[str, dict[str, float]] = {
     "number": {},
 }
 """dimension -> unit -> its size inside. The first unit is the one that files and JSON are written in."""
+
+DIMENSIONS = tuple(_UNITS)
 
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*")
 _CONDUCTANCE = re.compile(r"W/K(?:\^(\d+(?:\.\d+)?))?")
@@ -78,7 +80,7 @@ def parse(text: str, dimension: str) -> Quantity:
         raise ValueError(f"needs a unit, such as {example(dimension)}, but is {text!r}")
     if unit is None:
         return Quantity(number, dimension)
-    if dimension == "power" and unit == "dBm":
+    if dimension == "power" and unit == "dBm" and number < 3000:
         return Quantity(1e-3 * 10 ** (number / 10), dimension)
     if dimension == "conductance" and (found := _CONDUCTANCE.fullmatch(unit)):
         return Quantity(number, dimension, float(found[1] or 1))
@@ -90,7 +92,7 @@ def parse(text: str, dimension: str) -> Quantity:
 def canonical(value: float, dimension: str, exponent: float | None = None) -> tuple[float, str]:
     """The number and the unit in which files and JSON state it: rates as ordinary frequencies in Hz."""
     if dimension == "conductance":
-        return value, f"W/K^{exponent:g}" if exponent is not None else "W/K^q"
+        return value, "W/K" if exponent is None else f"W/K^{exponent:g}"
     if dimension == "number":
         return value, "1"
     unit, size = next(iter(_UNITS[dimension].items()))

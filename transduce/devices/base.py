@@ -11,7 +11,7 @@ minus cavity; occupations are normal-ordered.
 """
 
 import abc
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,7 +21,8 @@ from jaxtyping import Array, Float
 from .. import parameters
 from ..linear.lineshape import Band, band, peak_frequency
 from ..linear.noise import added_noise, output_noise
-from ..linear.system import LinearSystem, Port, Row
+from ..linear.output import Output
+from ..linear.system import LinearSystem, Port
 from ..numerics import abs2, bose, power, sqrt
 from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz
@@ -122,20 +123,16 @@ class AbstractDevice(eqx.Module):
         """Where |S| from source to target is largest, as an offset from the device's frame (rad/s), with its gradient."""
         return carrier(self.linear_system().gate()[0], source, target)
 
-    def _row(self, source: str, target: str, omega: Scalar | None) -> tuple[LinearSystem, Row]:
-        system, stable = self.linear_system().gate()
-        row = system.amplitudes(target, carrier(system, source, target) if omega is None else omega)
-        return system, row if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), row)
-
     @eqx.filter_jit
-    def _efficiency(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
-        system, row = self._row(source, target, omega)
-        return abs2(amplitude(row, system.index(source)))
+    def _power(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
+        system, stable = self.linear_system().gate()
+        at = carrier(system, source, target) if omega is None else omega
+        return _marked(system.output(target).power(system.index(source), at), stable)
 
     def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
         self.linear_system().gate()
-        return self._efficiency(source, target, omega)
+        return self._power(source, target, omega)
 
     def efficiency_internal(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Efficiency over the product of both escape efficiencies eta = kappa_ext / kappa (mode match included)."""
@@ -150,8 +147,8 @@ class AbstractDevice(eqx.Module):
     @eqx.filter_jit
     def _band(self, source: str, target: str) -> Band:
         system, stable = self.linear_system().gate()
-        shape = band(Conversion(system, source, target), system.poles(target), carrier(system, source, target))
-        return shape if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), shape)
+        power = Conversion(system.output(target), system.index(source))
+        return _marked(band(power, system.poles(target), carrier(system, source, target)), stable)
 
     def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
         """Full width at half maximum of |S|^2 around the carrier (rad/s)."""
@@ -159,8 +156,10 @@ class AbstractDevice(eqx.Module):
 
     @eqx.filter_jit
     def _added_noise_input(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
-        system, row = self._row(source, target, omega)
-        return added_noise(row, system.occupation, system.index(source))
+        system, stable = self.linear_system().gate()
+        at = carrier(system, source, target) if omega is None else omega
+        row = system.amplitudes(target, at)
+        return _marked(added_noise(row, system.occupation, system.index(source)), stable)
 
     def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
@@ -193,28 +192,29 @@ class AbstractDevice(eqx.Module):
         return self.linear_system().is_stable()
 
 
-def amplitude(row: Row, source: int) -> Array:
-    """The transmission from a source: its normal amplitude, or, where the structure has only that, the phase-conjugating one."""
-    value = row.normal[source] if row.normal[source] is not None else row.anomalous[source]
-    return jnp.zeros((), complex) if value is None else value
+def _marked(answer: Any, stable: Array | None) -> Any:
+    return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
 
 
 class Conversion(eqx.Module):
-    """|S|^2 from source to target of a system that has passed its gate, at one frequency (rad/s)."""
+    """|S|^2 from a source to an output, at one frequency (rad/s)."""
 
-    system: LinearSystem
-    source: str = eqx.field(static=True)
-    target: str = eqx.field(static=True)
+    output: Output
+    source: int = eqx.field(static=True)
 
     def __call__(self, omega: Scalar) -> Float[Array, ""]:
-        return abs2(amplitude(self.system.amplitudes(self.target, omega), self.system.index(self.source)))
+        return self.output.power(self.source, omega)
 
 
 def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
     """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
-    poles = system.poles(target)
-    found = peak_frequency(Conversion(system, source, target), poles)
-    slope, curvature = system.slopes(source, target, found)
+    return _carrier(system.output(target), system.index(source), system.poles(target))
+
+
+@eqx.filter_jit
+def _carrier(output: Output, source: int, poles: Array) -> Scalar:
+    found = peak_frequency(Conversion(output, source), poles)
+    slope, curvature = output.slopes(source, found)
     flat = jnp.abs(curvature) <= 1e-9 * jnp.max(jnp.abs(poles)) ** -2
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 

@@ -22,12 +22,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from ..numerics import abs2, is_concrete, sqrt
-from .elimination import Entries, dense, solve
+from ..numerics import is_concrete, sqrt
+from .elimination import Entries, dense
 from .noise import Moments, PairMoments, added_noise, lyapunov, output_noise, pair_correlation
+from .output import Output, Row, Value
 from .structure import Edge, colour, pattern_of
-
-Value = Complex[Array, ""] | Float[Array, ""]
 
 
 class UnstableError(ValueError):
@@ -47,13 +46,6 @@ class Scattering(NamedTuple):
 
     normal: Complex[Array, "p p"]
     anomalous: Complex[Array, "p p"]
-
-
-class Row(NamedTuple):
-    """One output port's answer to every input: normal and anomalous amplitudes, None where structurally zero."""
-
-    normal: tuple[Value | None, ...]
-    anomalous: tuple[Value | None, ...]
 
 
 class LinearSystem(eqx.Module):
@@ -191,27 +183,27 @@ class LinearSystem(eqx.Module):
             for sign in (1, -1):
                 if (i, sign) in position and (j, sign * flip) in position:
                     key = position[i, sign], position[j, sign * flip]
-                    entries[key] = entries.get(key, 0.0) + (value if sign > 0 else jnp.conj(value))
+                    entries[key] = entries.get(key, 0.0) + (value if sign > 0 else _conj(value))
 
         for mode, value in enumerate(self.detuning):
-            add(mode, mode, 1, -1j * value)
+            add(mode, mode, 1, _turned(value))
         for (i, j), value in zip(self.hopping_edges, self.hopping, strict=True):
-            add(i, j, 1, -1j * value)
-            add(j, i, 1, -1j * jnp.conj(value))
+            add(i, j, 1, _turned(value))
+            add(j, i, 1, _turned(_conj(value)))
         for (i, j), value in zip(self.squeezing_edges, self.squeezing, strict=True):
-            add(i, j, -1, -1j * value)
-            add(j, i, -1, -1j * value)
+            add(i, j, -1, _turned(value))
+            add(j, i, -1, _turned(value))
         for (port, i), left in zip(self.contacts, self.coupling, strict=True):
             for (other, j), right in zip(self.contacts, self.coupling, strict=True):
                 if port == other:
-                    add(i, j, 1, -jnp.conj(left) * right / 2)
+                    add(i, j, 1, -_conj(left) * right / 2)
         return entries
 
     def _contacts_by_row(self, port: int, sign: int) -> dict[int, Value]:
         """K's row of one port: row index -> amplitude."""
         position = {row: r for r, row in enumerate(self.rows)}
         return {
-            position[mode, sign]: value if sign > 0 else jnp.conj(value)
+            position[mode, sign]: value if sign > 0 else _conj(value)
             for (p, mode), value in zip(self.contacts, self.coupling, strict=True)
             if p == port and (mode, sign) in position
         }
@@ -220,38 +212,37 @@ class LinearSystem(eqx.Module):
         """A, rows x rows (rad/s)."""
         return dense(self._drift(), len(self.rows))
 
-    def _inverse_resolvent(self, omega: Value) -> Entries:
-        """-i omega - A."""
-        matrix = {key: -value for key, value in self._drift().items()}
-        for r in range(len(self.rows)):
-            matrix[r, r] = matrix.get((r, r), 0.0) - 1j * omega
-        return matrix
+    def output(self, port: str) -> Output:
+        """One output port ready to be asked at many frequencies; the system must have passed its gate."""
+        sign, index = self.sign_of(port), self.index(port)
+        return self._output(self._contacts_by_row(index, sign), sign, index)
 
-    def _resolvent_row(self, omega: Value, start: dict[int, Value]) -> list[Value]:
-        """y = k (-i omega - A)^{-1} for a row vector k given by its non-zero entries."""
-        matrix, size = self._inverse_resolvent(omega), len(self.rows)
-        return solve({(c, r): value for (r, c), value in matrix.items()}, size, [start.get(r) for r in range(size)])
+    def _output(self, start: dict[int, Value], sign: int, direct: int | None) -> Output:
+        drift = self._drift()
+        normal = [self._contacts_by_row(k, sign) for k in range(len(self.ports))]
+        anomalous = [self._contacts_by_row(k, -sign) for k in range(len(self.ports))]
 
-    def _spread(self, y: list[Value], sign: int, conjugate: bool, direct: int | None) -> Row:
-        """y K^dagger for every input port, as a Row seen from a row of this sign."""
-        answers: dict[int, list[Value | None]] = {1: [], -1: []}
-        for port in range(len(self.ports)):
-            for which in (1, -1):
-                contacts = self._contacts_by_row(port, sign * which)
-                total = None
-                for row, value in contacts.items():
-                    term = -y[row] * jnp.conj(value)
-                    total = term if total is None else total + term
-                if which == 1 and port == direct:
-                    total = 1.0 + (0.0 if total is None else total)
-                answers[which].append(jnp.conj(total) if conjugate and total is not None else total)
-        return Row(tuple(answers[1]), tuple(answers[-1]))
+        def conjugated(contacts: list[dict[int, Value]]) -> tuple[tuple[Value, ...], ...]:
+            return tuple(tuple(_conj(value) for value in row.values()) for row in contacts)
+
+        return Output(
+            drift=tuple(-value for value in drift.values()),
+            start=tuple(start.values()),
+            normal=conjugated(normal),
+            anomalous=conjugated(anomalous),
+            occupation=self.occupation,
+            keys=tuple(drift),
+            start_rows=tuple(start),
+            normal_rows=tuple(tuple(row) for row in normal),
+            anomalous_rows=tuple(tuple(row) for row in anomalous),
+            size=len(self.rows),
+            sign=sign,
+            direct=direct,
+        )
 
     def amplitudes(self, port: str, omega: Value) -> Row:
         """``row`` without the gate, for a caller that has passed it."""
-        sign, index = self.sign_of(port), self.index(port)
-        y = self._resolvent_row(omega * sign, self._contacts_by_row(index, sign))
-        return self._spread(y, sign, sign < 0, index)
+        return self.output(port).amplitudes(omega)
 
     # --- stability -------------------------------------------------------------------------------------------------------------------
 
@@ -308,25 +299,7 @@ class LinearSystem(eqx.Module):
         system, stable = self.gate()
         index = self.modes.index(mode)
         sign = 1 if self.signs is None else self.signs[index]
-        y = system._resolvent_row(omega * sign, {self.rows.index((index, sign)): 1.0 + 0j})
-        return _mark(system._spread(y, sign, sign < 0, None), stable)
-
-    def slopes(self, source: str, target: str, omega: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """First and second derivative of |S|^2 from source to target with respect to omega, from the resolvent's powers."""
-        sign, index = self.sign_of(target), self.index(source)
-        relative = 1 if self._contacts_by_row(index, sign) else -1
-        size, at = len(self.rows), omega * sign
-        b = {r: jnp.conj(value) for r, value in self._contacts_by_row(index, sign * relative).items()}
-        y = self._resolvent_row(at, self._contacts_by_row(self.index(target), sign))
-        direct = 1.0 if source == target else 0.0
-        matrix = self._inverse_resolvent(at)
-        x = solve(matrix, size, [b.get(r) for r in range(size)])
-        z = solve(matrix, size, x)
-        s0 = direct - sum(y[r] * value for r, value in b.items())
-        s1 = -1j * sum(y[r] * x[r] for r in range(size))
-        s2 = 2 * sum(y[r] * z[r] for r in range(size))
-        slope = 2 * jnp.real(jnp.conj(s0) * s1)
-        return sign * slope, 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
+        return _mark(system._output({self.rows.index((index, sign)): 1.0 + 0j}, sign, None).amplitudes(omega), stable)
 
     def output_noise(self, omega: Float[Array, ""]) -> Float[Array, " p"]:
         """Normal-ordered photons/s/Hz leaving each port, all ports fed by their baths."""
@@ -355,6 +328,18 @@ class LinearSystem(eqx.Module):
         signs = jnp.array([sign for _, sign, _ in ports])
         n = jnp.stack([jnp.asarray(self.occupation[p], float) for p, _, _ in ports])
         return _mark(lyapunov(system.drift_matrix(), k[: len(ports), :size], signs, n, self.rows, len(self.modes)), stable)
+
+
+def _conj(value: Value) -> Value:
+    return jnp.conj(value) if jnp.iscomplexobj(value) else value
+
+
+def _turned(value: Value) -> Value:
+    """-i value, of a real value without complex arithmetic."""
+    if jnp.iscomplexobj(value):
+        return -1j * value
+    value = jnp.asarray(value, float)
+    return jax.lax.complex(jnp.zeros_like(value), -value)
 
 
 def _mark(answer, stable):

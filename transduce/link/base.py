@@ -15,7 +15,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from ..linear.noise import output_noise, pair_correlation
+from ..linear.noise import pair_correlation
+from ..linear.output import Output
 from ..linear.system import LinearSystem
 from ..numerics import abs2
 from ..parameters import Scalar
@@ -42,15 +43,17 @@ class Response(NamedTuple):
 
     @classmethod
     def from_system(cls, system: LinearSystem, source: str, target: str, omega: Float[Array, ""]) -> "Response":
-        """A linear system between two of its ports, at a frequency of its own frame; every other port is a bath.
+        """A linear system between two of its ports, at a frequency of its own frame; every other port is a bath."""
+        return cls.from_output(system.gate()[0].output(target), system.index(source), omega)
 
-        The system must have passed its stability gate.
-        """
-        row, index = system.amplitudes(target, omega), system.index(source)
-        v = row.anomalous[index]
-        noise = output_noise(row, system.occupation, index, skip_image=True)
-        anomalous = None if v is None else pair_correlation(row, system.amplitudes(target, -omega), system.occupation, index)
-        return cls(jnp.zeros((), complex) if row.normal[index] is None else row.normal[index], v, noise, anomalous)
+    @classmethod
+    def from_output(cls, output: Output, source: int, omega: Float[Array, ""]) -> "Response":
+        """From one input port to a prepared output."""
+        u, v, noise = output.transmission(source, omega)
+        anomalous = None
+        if v is not None:
+            anomalous = pair_correlation(output.amplitudes(omega), output.amplitudes(-omega), output.occupation, source)
+        return cls(jnp.zeros((), complex) if u is None else u, v, noise, anomalous)
 
 
 def cascade(first: Response, second: Response, first_image: Response | None = None, second_image: Response | None = None) -> Response:

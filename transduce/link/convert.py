@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency
-from ..linear.system import LinearSystem
+from ..linear.output import Output
 from ..parameters import Scalar
 from .base import AbstractStage, Prepared, Response
 
@@ -27,7 +27,7 @@ class Convert(AbstractStage):
     carrier: Scalar | None = parameters.detuning(None)
 
     def __check_init__(self) -> None:
-        system = self.device.linear_system()
+        system = eqx.filter_eval_shape(self.device.linear_system)  # only its structure is asked
         if system.sign_of(self.source) != system.sign_of(self.target):
             raise ValueError(
                 f"Convert.device must convert from {self.source} to {self.target}, but is pumped for pairs: "
@@ -41,7 +41,7 @@ class Convert(AbstractStage):
 
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
         return Prepared(
-            Converted(system, stable, at, self.source, self.target),
+            Converted(system.output(self.target), stable, at, system.index(self.source)),
             system.poles(self.target) - jax.lax.stop_gradient(at),
             escape=escape,
             carrier=at,
@@ -49,14 +49,13 @@ class Convert(AbstractStage):
 
 
 class Converted(eqx.Module):
-    """A system between two of its ports, around a carrier; NaN where it is unstable."""
+    """An output of a system seen from one input, around a carrier; NaN where the system is unstable."""
 
-    system: LinearSystem
+    output: Output
     stable: Array | None
     carrier: Scalar
-    source: str = eqx.field(static=True)
-    target: str = eqx.field(static=True)
+    source: int = eqx.field(static=True)
 
     def __call__(self, omega: Scalar) -> Response:
-        answer = Response.from_system(self.system, self.source, self.target, self.carrier + omega)
+        answer = Response.from_output(self.output, self.source, self.carrier + omega)
         return answer if self.stable is None else jax.tree.map(lambda x: jnp.where(self.stable, x, jnp.nan), answer)

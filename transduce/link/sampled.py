@@ -51,23 +51,22 @@ def _root(increasing: Callable[[Array], Array], low: Real, high: Real) -> Scalar
     return point - increasing(point) / jax.lax.stop_gradient(jax.grad(increasing)(point))
 
 
-def _half_maximum(power: Callable[[Array], Array], values: Array, step: Array) -> tuple[Scalar, Scalar]:
+def _half_maximum(power: Callable[[Array], Array], values: Array, step: Array, roll_off: int) -> tuple[Scalar, Scalar]:
     """The interval around the maximum of the power spectrum in which it is at least half of that, rad/s.
 
     Args:
         power: the power spectrum at one w.
-        values: samples of the amplitude, shape (n,); only their number and their spectrum's maximum are used.
+        values: samples of the amplitude, shape (n,): their padded transform brackets what Newton and bisection then find in ``power``.
         step: between samples, s.
+        roll_off: power of sinc(w step/2) in the amplitude.
     """
     size = 8 * values.shape[0]
-    omegas = jnp.fft.fftshift(jnp.fft.fftfreq(size)) * Hz / step
-    coarse = jax.lax.stop_gradient(jax.lax.map(power, omegas, batch_size=256))
-    top, index = jnp.argmax(coarse), jnp.arange(size)
-    slope, peak = jax.grad(power), omegas[top]
-    for _ in range(4):
-        peak = peak - slope(peak) / jax.grad(slope)(peak)
+    omegas, index = jnp.fft.fftshift(jnp.fft.fftfreq(size)) * Hz / step, jnp.arange(size)
+    coarse = abs2(jnp.fft.fftshift(jnp.fft.ifft(values, size))) * jnp.sinc(omegas * step / Hz) ** (2 * roll_off)
+    top, slope = jnp.argmax(coarse), jax.grad(power)
+    peak = jax.lax.fori_loop(0, 4, lambda _, omega: omega - slope(omega) / jax.grad(slope)(omega), omegas[top])
     half = power(jax.lax.stop_gradient(peak)) / 2
-    below = coarse < jax.lax.stop_gradient(half)
+    below = coarse * power(omegas[top]) < coarse[top] * half
     low = jnp.max(jnp.where(below & (index < top), index, 0))
     high = jnp.min(jnp.where(below & (index > top), index, size - 1))
     rising = _root(lambda omega: power(omega) - half, omegas[low], omegas[low + 1])
@@ -172,7 +171,7 @@ class Tabulated(AbstractWavepacket):
 
     @property
     def _half_maximum(self) -> tuple[Scalar, Scalar]:
-        return _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.samples, self.step)
+        return _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.samples, self.step, 2)
 
     @property
     def bandwidth(self) -> Scalar:
@@ -329,7 +328,7 @@ class Sampled(AbstractWavepacket):
     @property
     def bandwidth(self) -> Scalar:
         """Full width at half maximum of the power spectrum around its maximum, rad/s."""
-        low, high = _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.values, self.step)
+        low, high = _half_maximum(lambda omega: abs2(self.spectrum(omega)), self.values, self.step, 0)
         return high - low
 
     def features(self) -> tuple[Float[Array, " 1"], Float[Array, " 1"]]:

@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.scipy.special import erfcx, zeta
+from jax.scipy.special import erfcx, gammaln, zeta
 from jax.scipy.stats import norm
 from jaxtyping import Array, Complex, Float
 
@@ -245,7 +245,8 @@ class Sech(AbstractWavepacket):
 
     def growth(self, rate: Real) -> Scalar:
         def formula(r: Array) -> Array:
-            return jnp.exp(-r * self.start) / jnp.sinc(r * self.width / 2)
+            x = r * self.width / 2  # the sine's ratio as Gamma(1 + x) Gamma(1 - x), whose slope is right at 0 and next to it
+            return jnp.exp(-r * self.start + gammaln(1 + x) + gammaln(1 - x))
 
         return _integral(formula, rate, jnp.abs(rate) * self.width < 2)
 

@@ -1,0 +1,1 @@
+"""Optimisation: the unit box, targets, and optima that can be written down."""

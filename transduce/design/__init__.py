@@ -1,0 +1,1 @@
+"""Optimisation over parameters: targets, trade-offs, tolerances. It knows no physics."""

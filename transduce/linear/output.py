@@ -1,0 +1,125 @@
+r"""One output port of a linear system, with all that does not depend on frequency computed once.
+
+With the row vector :math:`y = K_o (-i\omega - A)^{-1}` the amplitudes from every input port are :math:`S_{ok} = \delta_{ok} - y K_k^\dagger`. A port
+that is not the output and damps one mode adds :math:`|y_r|^2 |K_{kr}|^2` times its occupation (plus one where it is seen conjugated), so the
+noise of all such ports is one weight per row. An output known only as a conjugate is :math:`[S(-\omega)]^*`.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from ..numerics import abs2
+from .elimination import solve
+
+Value = Complex[Array, ""] | Float[Array, ""]
+Places = tuple[tuple[int, Value], ...]
+
+
+class Row(NamedTuple):
+    """One output port's answer to every input: normal and anomalous amplitudes, None where structurally zero."""
+
+    normal: tuple[Value | None, ...]
+    anomalous: tuple[Value | None, ...]
+
+
+class Output(eqx.Module):
+    """One output of a system that has passed its gate.
+
+    Attributes:
+        drift: the non-zero entries of -A, in the order of ``keys``.
+        start: K's row of this output: (row, amplitude).
+        normal, anomalous: K^dagger's column of each input port seen plainly and conjugated: (row, amplitude).
+        occupation: of each port.
+        keys, size: rows and columns of the entries, number of rows.
+        sign: of the output's row: -1 where it is a conjugate.
+        direct: which input port is the output's own; None for an internal mode.
+    """
+
+    drift: tuple[Value, ...]
+    start: tuple[Value, ...]
+    normal: tuple[tuple[Value, ...], ...]
+    anomalous: tuple[tuple[Value, ...], ...]
+    occupation: tuple[Value, ...]
+    keys: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    start_rows: tuple[int, ...] = eqx.field(static=True)
+    normal_rows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    anomalous_rows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+    sign: int = eqx.field(static=True)
+    direct: int | None = eqx.field(static=True)
+
+    def _matrix(self, omega: Value, transposed: bool) -> dict[tuple[int, int], Value]:
+        shift = jnp.asarray(-1j * self.sign * omega)
+        matrix = {(c, r) if transposed else (r, c): value for (r, c), value in zip(self.keys, self.drift, strict=True)}
+        return matrix | {(r, r): matrix.get((r, r), 0.0) + shift for r in range(self.size)}
+
+    def _resolvent_row(self, omega: Value) -> list[Value]:
+        start = dict(zip(self.start_rows, self.start, strict=True))
+        return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)])
+
+    def _entry(self, y: list[Value], rows: tuple[int, ...], amplitudes: tuple[Value, ...], direct: bool) -> Value | None:
+        total: Any = 1.0 if direct else None
+        for row, value in zip(rows, amplitudes, strict=True):
+            term = y[row] * value
+            total = -term if total is None else total - term
+        return total if total is None or self.sign > 0 else jnp.conj(total)
+
+    def amplitudes(self, omega: Float[Array, ""]) -> Row:
+        """From every input port, at one frequency (rad/s)."""
+        y, ports = self._resolvent_row(omega), range(len(self.occupation))
+        normal = tuple(self._entry(y, self.normal_rows[k], self.normal[k], k == self.direct) for k in ports)
+        return Row(normal, tuple(self._entry(y, self.anomalous_rows[k], self.anomalous[k], False) for k in ports))
+
+    def transmission(self, source: int, omega: Float[Array, ""]) -> tuple[Value | None, Value | None, Float[Array, ""]]:
+        """(normal, anomalous, noise) from one input port; the noise is that of every other port."""
+        y, weights, noise = self._resolvent_row(omega), self.weights(source), jnp.zeros(())
+        for row, weight in weights.items():
+            noise = noise + weight * abs2(y[row])
+        for k, n in enumerate(self.occupation):
+            if k == source:
+                continue
+            if k == self.direct or len(self.normal_rows[k]) > 1:
+                noise = noise + n * abs2(self._entry(y, self.normal_rows[k], self.normal[k], k == self.direct))
+            if len(self.anomalous_rows[k]) > 1:
+                noise = noise + (n + 1) * abs2(self._entry(y, self.anomalous_rows[k], self.anomalous[k], False))
+        u = self._entry(y, self.normal_rows[source], self.normal[source], source == self.direct)
+        return u, self._entry(y, self.anomalous_rows[source], self.anomalous[source], False), noise
+
+    def weights(self, source: int) -> dict[int, Value]:
+        """The noise per |y_r|^2 of all ports that damp one mode each, the source and the output itself left out."""
+        weights: dict[int, Value] = {}
+        for k, n in enumerate(self.occupation):
+            if k == source:
+                continue
+            if k != self.direct and len(self.normal_rows[k]) == 1:
+                row = self.normal_rows[k][0]
+                weights[row] = weights.get(row, 0.0) + n * abs2(self.normal[k][0])
+            if len(self.anomalous_rows[k]) == 1:
+                row = self.anomalous_rows[k][0]
+                weights[row] = weights.get(row, 0.0) + (n + 1) * abs2(self.anomalous[k][0])
+        return weights
+
+    def power(self, source: int, omega: Float[Array, ""]) -> Float[Array, ""]:
+        """|S|^2 from one input port: of the normal amplitude, or, where the structure has only that, of the phase-conjugating one."""
+        return abs2(self._entry(self._resolvent_row(omega), *self._only(source)))
+
+    def _only(self, source: int) -> tuple[tuple[int, ...], tuple[Value, ...], bool]:
+        if self.normal_rows[source]:
+            return self.normal_rows[source], self.normal[source], source == self.direct
+        return self.anomalous_rows[source], self.anomalous[source], False
+
+    def slopes(self, source: int, omega: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """First and second derivative of ``power`` with respect to omega, from the powers of the resolvent."""
+        rows, amplitudes, direct = self._only(source)
+        column = dict(zip(rows, amplitudes, strict=True))
+        matrix = self._matrix(omega, transposed=False)
+        y = self._resolvent_row(omega)
+        x = solve(matrix, self.size, [column.get(r) for r in range(self.size)])
+        z = solve(matrix, self.size, x)
+        s0 = (1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
+        s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
+        s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
+        return self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
