@@ -2,44 +2,84 @@
 
 >>> import transduce as td
 >>> from transduce.units import MHz, km
->>> td.Fibre(length=1 * km).response(0.0).noise
-Array(0., dtype=float64)
+>>> float(td.Fibre(length=1 * km).response(0.0).noise)
+0.0
+
+Importing it turns on JAX's float64 unless JAX_ENABLE_X64 is set. Names are loaded when first used, so that a command line that does not
+compute does not wait for JAX.
 """
 
+import importlib
 import os
-
-import jax
-
-if "JAX_ENABLE_X64" not in os.environ:
-    jax.config.update("jax_enable_x64", True)
-
-from .design.maximise import maximise as maximise
-from .design.sensitivity import elasticities as elasticities
-from .design.targets import Bound as Bound
-from .design.targets import Targets as Targets
-from .devices.base import AbstractDevice as AbstractDevice
-from .devices.catalogue import device as device
-from .devices.electro_optic import ElectroOptic as ElectroOptic
-from .devices.optomechanical import ElectroOptomechanical as ElectroOptomechanical
-from .devices.piezo import PiezoOptomechanical as PiezoOptomechanical
-from .linear.system import LinearSystem as LinearSystem
-from .linear.system import UnstableError as UnstableError
-from .link.convert import Convert as Convert
-from .link.emission import Absorb as Absorb
-from .link.emission import Emit as Emit
-from .link.emission import Qubit as Qubit
-from .link.fibre import Fibre as Fibre
-from .link.link import Link as Link
-from .link.node import Connection as Connection
-from .link.node import Node as Node
-from .link.routing import Filter as Filter
-from .link.routing import Loss as Loss
-from .link.routing import Switch as Switch
-from .link.sampled import Tabulated as Tabulated
-from .link.wavepacket import Decaying as Decaying
-from .link.wavepacket import Gaussian as Gaussian
-from .link.wavepacket import Rising as Rising
-from .link.wavepacket import Sech as Sech
-from .protocols.transfer import Transfer as Transfer
+import sys
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if "JAX_ENABLE_X64" not in os.environ:
+    os.environ["JAX_ENABLE_X64"] = "1"
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", True)
+
+if TYPE_CHECKING:
+    from .design.maximise import maximise as maximise
+    from .design.sensitivity import elasticities as elasticities
+    from .design.targets import Bound as Bound
+    from .design.targets import Targets as Targets
+    from .devices.base import AbstractDevice as AbstractDevice
+    from .devices.catalogue import device as device
+    from .devices.electro_optic import ElectroOptic as ElectroOptic
+    from .devices.optomechanical import ElectroOptomechanical as ElectroOptomechanical
+    from .devices.piezo import PiezoOptomechanical as PiezoOptomechanical
+    from .linear.system import LinearSystem as LinearSystem
+    from .linear.system import UnstableError as UnstableError
+    from .link.convert import Convert as Convert
+    from .link.emission import Qubit as Qubit
+    from .link.fibre import Fibre as Fibre
+    from .link.link import Link as Link
+    from .link.node import Connection as Connection
+    from .link.node import Node as Node
+    from .link.routing import Filter as Filter
+    from .link.routing import Loss as Loss
+    from .link.routing import Switch as Switch
+    from .link.sampled import Tabulated as Tabulated
+    from .link.wavepacket import Decaying as Decaying
+    from .link.wavepacket import Gaussian as Gaussian
+    from .link.wavepacket import Rising as Rising
+    from .link.wavepacket import Sech as Sech
+    from .protocols.transfer import Transfer as Transfer
+
+_NAMES = {
+    "design.maximise": ("maximise",),
+    "design.sensitivity": ("elasticities",),
+    "design.targets": ("Bound", "Targets"),
+    "devices.base": ("AbstractDevice",),
+    "devices.catalogue": ("device",),
+    "devices.electro_optic": ("ElectroOptic",),
+    "devices.optomechanical": ("ElectroOptomechanical",),
+    "devices.piezo": ("PiezoOptomechanical",),
+    "linear.system": ("LinearSystem", "UnstableError"),
+    "link.convert": ("Convert",),
+    "link.emission": ("Qubit",),
+    "link.fibre": ("Fibre",),
+    "link.link": ("Link",),
+    "link.node": ("Connection", "Node"),
+    "link.routing": ("Filter", "Loss", "Switch"),
+    "link.sampled": ("Tabulated",),
+    "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
+    "protocols.transfer": ("Transfer",),
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'transduce' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
