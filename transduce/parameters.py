@@ -170,4 +170,5 @@ def get(model: Any, path: str) -> Any:
 def replace(model: Any, values: dict[str, Any]) -> Any:
     """The model with the values at these paths; domains are not checked (an optimiser projects, front doors check again)."""
     paths = list(values)
-    return eqx.tree_at(lambda tree: [get(tree, path) for path in paths], model, [_convert(values[path]) for path in paths], is_leaf=lambda leaf: leaf is None)
+    new = [_convert(values[path]) for path in paths]
+    return eqx.tree_at(lambda tree: [get(tree, path) for path in paths], model, new, is_leaf=lambda leaf: leaf is None)

@@ -84,9 +84,10 @@ class AbstractDevice(eqx.Module):
     def check(self) -> None:
         """Domains, and that no bath is stated twice."""
         parameters.check(self)
-        for bath in ("e_ext", "e_int", "m"):
-            if getattr(self, f"temperature_{bath}", None) is not None and getattr(self, f"n_{bath}", None) is not None:
-                raise ValueError(f"{type(self).__name__}.n_{bath} must not be given beside temperature_{bath}: state one of them")
+        for name in parameters.fields_of(self):
+            occupation = name.replace("temperature_", "n_")
+            if name != occupation and getattr(self, name) is not None and getattr(self, occupation) is not None:
+                raise ValueError(f"{type(self).__name__}.{occupation} must not be given beside {name}: state one of them")
         if self.heating_conductance is not None and getattr(self, f"n_{self.HEATED}") is not None:
             raise ValueError(
                 f"{type(self).__name__}.n_{self.HEATED} must not be given where the pump heats that bath: state its temperature"
@@ -99,7 +100,8 @@ class AbstractDevice(eqx.Module):
 
     def bath_temperature(self, name: str, absorbed: Scalar | None = None) -> Scalar:
         """Temperature of a bath (K); by the heating law T^q = T0^q + x P / G where ``absorbed`` power (W) is given."""
-        own = getattr(self, f"temperature_{name}", None)
+        stated = {known: getattr(self, known) for known in parameters.fields_of(self)}
+        own = stated.get(f"temperature_{name}")
         base = self.temperature if own is None else own
         if absorbed is None or self.heating_conductance is None:
             return base
@@ -167,7 +169,7 @@ class AbstractDevice(eqx.Module):
         return self._added_noise_input(source, target, omega)
 
     def back_action_occupation(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
-        """Photons/s/Hz that the device sends back out of the source port, by default at the carrier: the noise the source's circuit sees."""
+        """Photons/s/Hz that the device sends back out of the source port, by default at the carrier: the noise that side sees."""
         self.linear_system().gate()
         at = self.carrier(source, target) if omega is None else omega
         system = self.linear_system()
@@ -241,7 +243,8 @@ def drive(
 ) -> Drive:
     r"""A pump from its power, its intracavity photons, or the cooperativity it makes.
 
-    .. math:: n_p = \frac{\kappa_{ext}}{(\kappa/2)^2 + \Delta^2} \frac{P}{\hbar\omega_p}, \quad g = \sqrt{n_p}\, g_0, \quad C = 4g^2/(\kappa\,\kappa')
+    .. math:: n_p = \frac{\kappa_{ext}}{(\kappa/2)^2 + \Delta^2} \frac{P}{\hbar\omega_p}, \quad g = \sqrt{n_p}\, g_0, \quad
+              C = \frac{4g^2}{\kappa\kappa'}
 
     Args:
         kappa_ext, kappa: of the pumped mode (rad/s).
@@ -258,8 +261,9 @@ def drive(
         return Drive(coupling, None if photons is None else photons / per_watt, photons)
     if pump_power is not None:
         photons = per_watt * pump_power
-    else:
+    elif photons is not None:
         pump_power = photons / per_watt
+    assert photons is not None and g0 is not None  # require_one, and the device's own check
     return Drive(g0 * sqrt(photons), pump_power, photons)
 
 

@@ -66,6 +66,8 @@ class ElectroOptic(AbstractDevice):
             if self.pump == "blue":
                 raise ValueError("ElectroOptic.stokes must be false for a blue pump: the Stokes line is then the signal")
             require_one(self, "g_s", "g0_s")
+            if self.g0_s is not None and self.g0 is None:
+                raise ValueError("ElectroOptic.g0 must be given beside g0_s: the pump's photons follow from it")
             if self.kappa_s_ext is None or self.kappa_s_int is None or self.kappa_d is None:
                 raise ValueError("ElectroOptic.stokes must come with kappa_s_ext, kappa_s_int and kappa_d")
         self.check()
@@ -99,7 +101,12 @@ class ElectroOptic(AbstractDevice):
             return LinearSystem.build(modes, ports, squeezing=pair)
         if not self.stokes:
             return LinearSystem.build(modes, ports, hopping=pair)
-        g_s = self.g_s if self.g_s is not None else self.g0_s * pump.coupling / self.g0
+        assert self.kappa_s_ext is not None and self.kappa_s_int is not None and self.kappa_d is not None
+        if self.g_s is not None:
+            g_s = self.g_s
+        else:
+            assert self.g0_s is not None and self.g0 is not None
+            g_s = self.g0_s * pump.coupling / self.g0
         modes |= {"stokes": self.detuning_s, "auxiliary": self.detuning_d}
         ports |= {
             "stokes": Port("stokes", self.kappa_s_ext, self.n_s),

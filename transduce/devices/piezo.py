@@ -28,7 +28,8 @@ class PiezoOptomechanical(AbstractDevice):
         g_pe: piezoelectric coupling of microwave and mechanical mode.
         g0_o: single-photon optomechanical coupling.
         pump_power, pump_photons, cooperativity: exactly one; power on the chip, in the cavity's own mode (W), photons, or C_o.
-        pump_detuning: pump minus cavity; by default -frequency_m. ``detuning_o`` comes on top; ``detuning_e`` is microwave minus mechanical.
+        pump_detuning: pump minus cavity; by default -frequency_m. ``detuning_o`` comes on top.
+        detuning_e: microwave minus mechanical mode; it is not read off ``frequency_e``.
         temperature_m, n_m: of the mechanical bath. The pump heats it.
         model: "rotating-wave", or "full" with counter-rotating optical terms.
     """

@@ -1,9 +1,9 @@
 """Small linear systems with a static pattern of zeros: Gaussian elimination written out, or LAPACK.
 
 Up to four rows the elimination is unrolled over the non-zero entries, without row exchanges, in the order of the rows: it fuses over a
-batch of frequencies and keeps the grading of the rates (row exchanges between rates that differ by decades lose digits). It asks that no
-pivot vanish, which holds for damped modes; a vanishing one gives NaN, never a wrong number. Larger systems are scaled to a unit diagonal and
-go to LAPACK.
+batch of frequencies and keeps the grading of the rates (row exchanges between rates that differ by decades lose digits). It asks that
+no pivot vanish, which holds for damped modes; a vanishing one gives NaN, never a wrong number. Larger systems are scaled and go to
+LAPACK.
 """
 
 from collections.abc import Sequence

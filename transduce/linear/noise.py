@@ -127,5 +127,5 @@ def lyapunov(drift: Any, k: Any, signs: Any, occupation: Any, rows: tuple, n_mod
                 anomalous[i][j] = antinormal[position[i, 1], position[j, -1]]
             elif (i, -1) in position and (j, 1) in position:
                 anomalous[i][j] = ordered[position[i, -1], position[j, 1]].conj()
-    normal, anomalous = jnp.array(normal), jnp.array(anomalous)
-    return Moments(jnp.real(jnp.diagonal(normal)), normal, anomalous)
+    ordinary = jnp.array(normal)
+    return Moments(jnp.real(jnp.diagonal(ordinary)), ordinary, jnp.array(anomalous))

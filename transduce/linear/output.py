@@ -1,8 +1,9 @@
 r"""One output port of a linear system, with all that does not depend on frequency computed once.
 
-With the row vector :math:`y = K_o (-i\omega - A)^{-1}` the amplitudes from every input port are :math:`S_{ok} = \delta_{ok} - y K_k^\dagger`. A port
-that is not the output and damps one mode adds :math:`|y_r|^2 |K_{kr}|^2` times its occupation (plus one where it is seen conjugated), so the
-noise of all such ports is one weight per row. An output known only as a conjugate is :math:`[S(-\omega)]^*`.
+With the row vector :math:`y = K_o (-i\omega - A)^{-1}` the amplitudes from every input port are
+:math:`S_{ok} = \delta_{ok} - y K_k^\dagger`. A port that is not the output and damps one mode adds :math:`|y_r|^2 |K_{kr}|^2` times its
+occupation (plus one where it is seen conjugated), so the noise of all such ports is one weight per row. An output known only as a
+conjugate is :math:`[S(-\omega)]^*`.
 """
 
 from typing import Any, NamedTuple
@@ -60,7 +61,7 @@ class Output(eqx.Module):
         start = dict(zip(self.start_rows, self.start, strict=True))
         return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)])
 
-    def _entry(self, y: list[Value], rows: tuple[int, ...], amplitudes: tuple[Value, ...], direct: bool) -> Value | None:
+    def _entry(self, y: list[Value], rows: tuple[int, ...], amplitudes: tuple[Value, ...], direct: bool) -> Any:
         total: Any = 1.0 if direct else None
         for row, value in zip(rows, amplitudes, strict=True):
             term = y[row] * value

@@ -176,8 +176,8 @@ class LinearSystem(eqx.Module):
     # --- matrices --------------------------------------------------------------------------------------------------------------------
 
     def _drift(self) -> Entries:
-        rows, entries = self.rows, {}
-        position = {row: r for r, row in enumerate(rows)}
+        entries: Entries = {}
+        position = {row: r for r, row in enumerate(self.rows)}
 
         def add(i: int, j: int, flip: int, value: Value) -> None:
             for sign in (1, -1):
@@ -271,8 +271,8 @@ class LinearSystem(eqx.Module):
         stable = self.is_stable()
         if not is_concrete(stable):
             safe = tuple(jnp.where(stable, value, 0.0) for value in self.squeezing)
-            return eqx.tree_at(lambda tree: tree.squeezing, self, safe), stable
-        if not stable:
+            return eqx.tree_at(lambda tree: tree.squeezing, self, safe), jnp.asarray(stable)
+        if not bool(stable):
             growth = float(-self.stability_margin())
             raise UnstableError(f"unstable: a disturbance grows at {growth:.4g} rad/s; lower the pump or the squeezing coupling")
         return self, None
@@ -299,7 +299,7 @@ class LinearSystem(eqx.Module):
         system, stable = self.gate()
         index = self.modes.index(mode)
         sign = 1 if self.signs is None else self.signs[index]
-        return _mark(system._output({self.rows.index((index, sign)): 1.0 + 0j}, sign, None).amplitudes(omega), stable)
+        return _mark(system._output({self.rows.index((index, sign)): jnp.ones((), complex)}, sign, None).amplitudes(omega), stable)
 
     def output_noise(self, omega: Float[Array, ""]) -> Float[Array, " p"]:
         """Normal-ordered photons/s/Hz leaving each port, all ports fed by their baths."""

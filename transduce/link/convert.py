@@ -57,5 +57,5 @@ class Converted(eqx.Module):
     source: int = eqx.field(static=True)
 
     def __call__(self, omega: Scalar) -> Response:
-        answer = Response.from_output(self.output, self.source, self.carrier + omega)
-        return answer if self.stable is None else jax.tree.map(lambda x: jnp.where(self.stable, x, jnp.nan), answer)
+        answer, stable = Response.from_output(self.output, self.source, self.carrier + omega), self.stable
+        return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)

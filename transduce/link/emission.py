@@ -77,7 +77,7 @@ def _exchange(growths: Float[Array, " 2"], overlap: Scalar) -> Emission:
     The whole line includes the 1e-6 before the clock's start, in which e^{-gp t} grows without bound: a qubit that dephases faster than
     the packet rises makes the integral diverge. From the start on, at most 1e-5 of the coherence is left then: it is given as 0.
     """
-    coherence = growths[1] / jnp.sqrt(overlap)
+    coherence = jnp.where(jnp.isfinite(growths[1]), growths[1], 0.0) / jnp.sqrt(overlap)
     return Emission(overlap / growths[0], jnp.where(coherence < 1 + 1e-9, coherence, 0.0))
 
 

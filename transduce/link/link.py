@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import Spots, read, spots
 from ..numerics import abs2, sqrt
 from ..parameters import AbstractRow, Scalar
 from .base import AbstractStage, Prepared, Response, cascade
+from .convert import Convert
 from .quadrature import Nodes, nodes
 from .wavepacket import AbstractWavepacket
 
@@ -66,6 +67,18 @@ class Link(AbstractRow, AbstractStage):
         """All stages prepared; their responses cascade."""
         return joined([part.prepare() for part in self.parts], self.image)
 
+    def gate(self) -> None:
+        """Raise where a device of concrete values is unstable.
+
+        Raises:
+            UnstableError: it has no steady state.
+        """
+        for part in self.parts:
+            if isinstance(part, Convert):
+                part.device.linear_system().gate()
+            elif isinstance(part, Link):
+                part.gate()
+
     def figures(self) -> LinkFigures:
         """Efficiency, added noise and bandwidth at the carrier."""
         return figures(self.prepare())
@@ -98,22 +111,57 @@ class Link(AbstractRow, AbstractStage):
         return channel(self.prepare(), wavepacket, detection, arrival_offset)
 
 
+class Table(NamedTuple):
+    """Every stage of a row at some frequencies and, where the image band is kept and matters, at their images."""
+
+    here: list[Response]
+    image: list[Response] | None
+
+    def at(self, part: Any) -> "Table":
+        """Some of the frequencies: an index or a slice."""
+        return jax.tree.map(lambda x: x[part], self)
+
+    def folded(self, ideal: Bool[Array, " s"] | None = None) -> Response:
+        """The row as one response, some of its stages made ideal (u = 1, no noise)."""
+        total, mirror = None, None
+        for k, one in enumerate(self.here):
+            one, other = _ideal(one, ideal, k), None if self.image is None else _ideal(self.image[k], ideal, k)
+            if total is None:
+                total, mirror = one, other
+            else:
+                passed = cascade(total, one, mirror, other)
+                mirror = None if mirror is None or other is None else cascade(mirror, other, total, one)
+                total = passed
+        assert total is not None
+        return total
+
+
+def _ideal(one: Response, ideal: Bool[Array, " s"] | None, k: int) -> Response:
+    if ideal is None:
+        return one
+
+    def off(value: Any) -> Any:
+        return None if value is None else jnp.where(ideal[k], 0.0, value)
+
+    return Response(jnp.where(ideal[k], 1.0, one.u), off(one.v), off(one.noise), off(one.anomalous))
+
+
 class Row(eqx.Module):
-    """Responses one after the other; ``twice`` is how far above the carrier's negative the image band lies (twice the carrier)."""
+    """Responses one after the other; the image of an offset w lies at -``twice`` - w, twice the carrier's own offset below it."""
 
     responses: tuple[Any, ...]
     twice: Scalar | float
     image: str = eqx.field(static=True)
 
-    def each(self, omega: Scalar) -> tuple[list[Response], list[Response] | None]:
-        """Every stage at omega and, where the image band is kept and matters, at the image frequency."""
+    def each(self, omega: Scalar) -> Table:
+        """Every stage at one frequency."""
         here = [one(omega) for one in self.responses]
         if self.image == "filtered" or all(one.v is None for one in here):
-            return [one.filtered() for one in here], None
-        return here, [one(-self.twice - omega) for one in self.responses]
+            return Table([one.filtered() for one in here], None)
+        return Table(here, [one(-self.twice - omega) for one in self.responses])
 
     def __call__(self, omega: Scalar) -> Response:
-        return fold(*self.each(omega))
+        return self.each(omega).folded()
 
 
 class Transmission(eqx.Module):
@@ -129,24 +177,12 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     """A row of prepared stages as one."""
     carriers = [one.carrier for one in prepared if one.carrier is not None]
     poles = [one.poles for one in prepared if one.poles is not None]
-    delay, coherence, escape = 0.0, 1.0, 1.0
+    delay: Scalar | float = 0.0
+    coherence, escape = jnp.ones(()), jnp.ones(())
     for one in prepared:
         delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
     row = Row(tuple(one.response for one in prepared), 2 * carriers[0] if carriers else 0.0, image)
     return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, carriers[0] if carriers else None)
-
-
-def fold(here: list[Response], image: list[Response] | None = None) -> Response:
-    """The cascade of responses at one frequency; with those at the image frequency where stages are phase-sensitive."""
-    if image is None:
-        total = here[0]
-        for one in here[1:]:
-            total = cascade(total, one)
-        return total
-    total, mirror = here[0], image[0]
-    for one, other in zip(here[1:], image[1:], strict=True):
-        total, mirror = cascade(total, one, mirror, other), cascade(mirror, other, total, one)
-    return total
 
 
 def band_spots(link: Prepared) -> Spots:
