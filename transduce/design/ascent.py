@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..programs import compiled
 from .space import Numbers, Space
 from .targets import figure, slacks
 
@@ -146,12 +147,14 @@ def _step(problem: Problem, lane: Lane, row: Float[Array, " rows+1"]) -> Lane:
     )
 
 
-@eqx.filter_jit
-def walk(problem: Problem, lanes: Lane, count: Int[Numbers, ""], rows: Float[Numbers, "starts rows+1"]) -> Lane:
+def _walk(problem: Problem, lanes: Lane, count: Int[Numbers, ""], rows: Float[Numbers, "starts rows+1"]) -> Lane:
     """``count`` steps of every lane, then the multipliers renewed. The count is traced: one compilation serves any chunk."""
     lanes = jax.lax.fori_loop(0, count, lambda _, lanes: jax.vmap(lambda lane, row: _step(problem, lane, row))(lanes, rows), lanes)
     renewed = jax.vmap(_pressure)(lanes.figures[:, 1:], lanes)
     return lanes._replace(multipliers=jnp.where(lanes.kept[:, None] & jnp.isfinite(renewed), renewed, 0.0))
+
+
+walk = compiled(_walk, like=lambda problem, lanes, count, rows: lanes)
 
 
 class Look:

@@ -31,6 +31,8 @@ CALM = 1e-2
 """Multipliers of the walk that move less than this in a chunk have settled (slacks are then kept to a thousandth)."""
 SAME = 1e-6
 """When all starts, of at least four, are this close, there is nothing left for the walk to find."""
+SETTLED = 1e-5
+"""When a quarter of the starts, at least four, agree on the best and it gains less than this over two chunks, the polish does the rest."""
 
 
 class ChunkReport(NamedTuple):
@@ -88,7 +90,7 @@ class _Run(NamedTuple):
         return np.lexsort((np.where(least >= 0, -value, -least), least < 0))
 
     def stalled(self) -> bool:
-        """No start has improved over two chunks, or all have found the same."""
+        """No start has improved over two chunks, all have found the same, or enough agree on a best that no longer moves."""
         if len(self.history) < 3:
             return False
         value, least = self.history, self.slack_history
@@ -98,7 +100,16 @@ class _Run(NamedTuple):
             spread = np.ptp(value[-1] if np.all(met[-1]) else least[-1])
             same = SAME * np.max(np.abs(value[-1])) if np.all(met[-1]) else SAME
         agreed = len(met[-1]) >= 4 and bool(spread <= same) and bool(np.all(met[-1] == met[-1][0]))
-        return agreed or (bool(self.calm) and not np.any(raised | (met[-1] != met[-3])))
+        return agreed or self._settled(met) or (bool(self.calm) and not np.any(raised | (met[-1] != met[-3])))
+
+
+    def _settled(self, met: np.ndarray) -> bool:
+        if not (np.any(met[-1]) and np.any(met[-3])):
+            return False
+        last, before = (np.where(met[k], self.history[k], -np.inf) for k in (-1, -3))
+        top = np.max(last)
+        near = np.sum(last >= top - AGREE * abs(top))
+        return bool(near >= max(4, len(last) / 4) and top - np.max(before) <= SETTLED * abs(top))
 
 
 def _first_points(space: Space, model: Any, starts: int, seed: int) -> np.ndarray:

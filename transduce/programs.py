@@ -1,0 +1,103 @@
+"""Compiled functions, and where they are kept between two runs of a command.
+
+Compiling is the longest part of a short run, and tracing the next. ``compiled`` is ``equinox.filter_jit`` that, inside ``kept(folder, key)``,
+also keeps each traced program on disk (as JAX's exported StableHLO) beside JAX's own cache of compiled ones, and reads both back in the next
+run with the same key. The key must name everything that is not an array: the file as given, and what else shapes the program; this
+module adds the package's own sources and the versions. The library never turns it on by itself; the command line does.
+"""
+
+import contextlib
+import contextvars
+import hashlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax import export
+
+from . import __version__
+
+_Place = tuple[pathlib.Path, str]
+_place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("place", default=None)
+_loaded: dict[pathlib.Path, Callable[..., Any]] = {}
+
+
+def sources() -> str:
+    """A digest of this package's files and of the versions and device that a program depends on."""
+    digest = hashlib.sha256(f"{__version__} {jax.__version__} {jax.lib.__version__} {jax.devices()[0].device_kind}".encode())
+    root = pathlib.Path(__file__).parent
+    for file in sorted([*root.rglob("*.py"), *root.rglob("*.toml")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def kept(folder: pathlib.Path, key: str) -> Iterator[None]:
+    """Keep the programs compiled inside in a folder, under a key.
+
+    Args:
+        folder: made if it is not there; also JAX's cache of compiled programs.
+        key: whatever shapes the programs and is not an array.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }.items():
+        jax.config.update(name, value)
+    token = _place.set((folder, hashlib.sha256(f"{sources()} {key}".encode()).hexdigest()))
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+def compiled(function: Callable[..., Any], like: Callable[..., Any] | None = None, tag: str = "") -> Callable[..., Any]:
+    """The function, compiled; its arrays are traced and everything else is static.
+
+    Args:
+        function: of trees of arrays and static leaves, to a tree of arrays.
+        like: from the same arguments to a tree of the answer's structure; None: the answer is made of dicts, lists and tuples only.
+        tag: tells programs of the same function and shapes apart.
+    """
+    plain = eqx.filter_jit(function)
+
+    def call(*arguments: Any) -> Any:
+        place = _place.get()
+        if place is None:
+            return plain(*arguments)
+        arrays, rest = eqx.partition(arguments, lambda leaf: isinstance(leaf, (jax.Array, np.ndarray, np.generic)))
+        leaves, tree = jax.tree.flatten(arrays)
+
+        def flat(leaves: list[Any]) -> Any:
+            answer = function(*eqx.combine(jax.tree.unflatten(tree, leaves), rest))
+            return answer if like is None else jax.tree.leaves(answer)
+
+        answer = _program(place, f"{function.__qualname__} {tag}", flat, leaves)(leaves)
+        return answer if like is None else jax.tree.unflatten(jax.tree.structure(like(*arguments)), answer)
+
+    return call
+
+
+def _program(place: _Place, name: str, flat: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
+    folder, key = place
+    shapes = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves]
+    file = folder / f"{hashlib.sha256(f'{key} {name} {shapes}'.encode()).hexdigest()}.stablehlo"
+    if file not in _loaded:
+        if not file.exists():
+            _write(file, export.export(jax.jit(flat))(shapes).serialize())
+        _loaded[file] = jax.jit(export.deserialize(bytearray(file.read_bytes())).call)
+    return _loaded[file]
+
+
+def _write(file: pathlib.Path, content: bytes | bytearray) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+    os.replace(name, file)
