@@ -125,6 +125,6 @@ def close(found: Any, wanted: Any, tolerance: float) -> None:
 
 
 def difference(function: Any, x: float, step: float) -> np.ndarray:
-    """Central difference of fourth order."""
-    values = [np.asarray(function(x + k * step)) for k in (-2, -1, 1, 2)]
-    return (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+    """Central difference of sixth order."""
+    weights = {1: 45, 2: -9, 3: 1}
+    return sum(w * (np.asarray(function(x + k * step)) - np.asarray(function(x - k * step))) for k, w in weights.items()) / (60 * step)

@@ -37,8 +37,8 @@ def test_a_decaying_packet():
 def test_absorption_is_emission_in_reversed_time():
     forward = table()
     backward = Tabulated(-forward.times[::-1], forward.samples[::-1])
-    mode = Sampled(0.0, 0.02 / B, (1 + 2j) * np.exp(-((np.arange(600) - 250) ** 2) / 3e3) * (1 + np.arange(600) / 600))
-    edom = Sampled(-599 * 0.02 / B, 0.02 / B, mode.values[::-1])
+    mode = Sampled.from_samples((1 + 2j) * np.exp(-((np.arange(600) - 250) ** 2) / 3e3) * (1 + np.arange(600) / 600), 0.02 / B, 0.0)
+    edom = Sampled.from_samples(mode.values[::-1], 0.02 / B, -599 * 0.02 / B)
     for one, other in (
         (Decaying(bandwidth=B), Rising(bandwidth=B)),
         (Sech(bandwidth=B), Sech(bandwidth=B)),

@@ -32,7 +32,7 @@ def test_samples_of_a_spectrum_answer_as_the_shape_does(name):
     wanted, true_clock, _ = jax.jit(ask)(shape)
     # start and end carry the rounding of the transform, 1e-11 of the duration; growth and decay carry rate x that
     assert np.max(abs(found / wanted - 1)) < CLOSED_FORM
-    assert np.max(abs(found / wanted - 1)[:, 2]) < 1e-13
+    assert np.max(abs(found / wanted - 1)[:, 2]) < ALGEBRA
     assert np.max(abs(clock - true_clock)) < CLOSED_FORM * shape.duration
     assert float(bandwidth) == pytest.approx(B, rel=ALGEBRA)
 
@@ -76,7 +76,7 @@ def test_gradients_behind_a_lorentzian():
     ask = jax.jit(
         lambda b: jax.jvp(lambda x: jnp.append(clock_and_integrals(filtered(x)), filtered(x).bandwidth / B), (b,), (jnp.ones(()),))
     )
-    close(ask(B)[1], difference(lambda b: ask(b)[0], B, 4e-3 * B), GRADIENT)
+    close(ask(B)[1], difference(lambda b: ask(b)[0], B, 1e-2 * B), GRADIENT)
 
 
 def test_gradients_through_a_table():
@@ -104,7 +104,7 @@ def test_gradients_through_a_table():
         (lambda: Tabulated([0], [1]), r"Tabulated.samples must be a row of two or more samples, but is \(1,\)"),
         (lambda: Tabulated([0, 1, 2], [1, np.nan, 1]), r"Tabulated.samples must be finite and not all zero, but is"),
         (lambda: Tabulated([0, 1, 2], [0, 0, 0]), r"Tabulated.samples must be finite and not all zero, but is"),
-        (lambda: Sampled(0.0, 1.0, [1, 1, 1]), r"Sampled.values must be a row of an even number of samples, but is \(3,\)"),
+        (lambda: Sampled.from_samples([1, 1, 1], 1.0, 0.0), r"Sampled.values must be a row of an even number of samples, but is \(3,\)"),
         (lambda: Sampled(0.0, -1.0, [1, 1]), r"Sampled.step must be above 0 s and first finite, but is -1.0 and 0.0"),
     ],
 )

@@ -224,15 +224,15 @@ class Sampled(AbstractWavepacket):
     Attributes:
         first: time of the first sample, s.
         step: between samples, s.
-        values: f at these times, shape (n,) with n even, complex, of any norm.
+        harmonics: C_n of f(t) = sum_n C_n e^{-i w_n (t - first)}, in the order of the FFT, shape (n,) with n even, of any norm.
     """
 
     first: Scalar = eqx.field(converter=_floats)
     step: Scalar = eqx.field(converter=_floats)
-    values: Complex[Array, " n"] = eqx.field(converter=_complexes)
+    harmonics: Complex[Array, " n"] = eqx.field(converter=_complexes)
 
     def __check_init__(self) -> None:
-        _check_amplitude("Sampled.values", self.values, even=True)
+        _check_amplitude("Sampled.harmonics", self.harmonics, even=True)
         if is_concrete(self.first, self.step) and not (np.isfinite(self.first) and 0 < self.step < np.inf):
             raise ValueError(f"Sampled.step must be above 0 s and first finite, but is {self.step} and {self.first}")
 
@@ -245,35 +245,46 @@ class Sampled(AbstractWavepacket):
             d_omega: rad/s; 2 pi/d_omega is the length of the window in time.
             first: the window's beginning, s; the mode must fit inside.
         """
-        index = jnp.arange(spectrum.shape[0])
-        omegas = (index - spectrum.shape[0] // 2) * d_omega
-        values = jnp.fft.fft(spectrum * jnp.exp(-1j * omegas * first)) * (1 - 2 * (index % 2)) * d_omega / Hz
-        return Sampled(_floats(first), Hz / (spectrum.shape[0] * _floats(d_omega)), values)
+        size = spectrum.shape[0]
+        omegas = (jnp.arange(size) - size // 2) * d_omega
+        harmonics = jnp.fft.ifftshift(spectrum * jnp.exp(-1j * omegas * first)) * d_omega / Hz
+        return Sampled(_floats(first), Hz / (size * _floats(d_omega)), harmonics)
+
+    @staticmethod
+    def from_samples(values: Complex[Array, " n"], step: Real, first: Real) -> "Sampled":
+        """The mode with these values, shape (n,) with n even, at the times first + j step (s)."""
+        values = _complexes(values)
+        _check_amplitude("Sampled.values", values, even=True)
+        return Sampled(_floats(first), _floats(step), jnp.fft.ifft(values))
+
+    @property
+    def values(self) -> Complex[Array, " n"]:
+        """f at first + j step, of the norm as given."""
+        return jnp.fft.fft(self.harmonics)
 
     @property
     def _norm(self) -> Scalar:
-        return jnp.sqrt(self.step * jnp.sum(abs2(self.values)))
+        return jnp.sqrt(self.step * self.harmonics.shape[0] * jnp.sum(abs2(self.harmonics)))
 
     @property
     def _harmonics(self) -> tuple[Float[Array, " n"], Complex[Array, " n"]]:
-        """w_n and C_n of f(t) = sum_n C_n e^{-i w_n (t - first)}, in the order of the FFT."""
-        return jnp.fft.fftfreq(self.values.shape[0]) * Hz / self.step, jnp.fft.ifft(self.values) / self._norm
+        """w_n and C_n of the normalised mode."""
+        return jnp.fft.fftfreq(self.harmonics.shape[0]) * Hz / self.step, self.harmonics / self._norm
 
     def amplitude(self, time: Real) -> Complex[Array, ""]:
         omegas, terms = self._harmonics
         since = time - self.first
-        inside = (since >= 0) & (since <= self.values.shape[0] * self.step)
+        inside = (since >= 0) & (since <= self.harmonics.shape[0] * self.step)
         return jnp.where(inside, jnp.sum(terms * jnp.exp(-1j * omegas * since)), 0.0)
 
     def spectrum(self, omega: Real) -> Complex[Array, ""]:
-        times = self.first + self.step * jnp.arange(self.values.shape[0])
+        times = self.first + self.step * jnp.arange(self.harmonics.shape[0])
         inside = jnp.abs(omega) <= self.reach
         return jnp.where(inside, self.step / self._norm * jnp.sum(self.values * jnp.exp(1j * omega * times)), 0.0)
 
     def _density(self) -> _Density:
         """The density on a grid twice as fine, on which a square does not fold back."""
-        size = self.values.shape[0]
-        harmonics = jnp.fft.ifft(self.values)
+        size, harmonics = self.harmonics.shape[0], self.harmonics
         padded = jnp.concatenate([harmonics[: size // 2], jnp.zeros(size), harmonics[size // 2 :]])
         density, window = abs2(jnp.fft.fft(padded)), size * self.step
         density = density / (jnp.mean(density) * window)
@@ -306,11 +317,11 @@ class Sampled(AbstractWavepacket):
         return self.first + self._quantile(1 - TAIL)
 
     def growth(self, rate: Real) -> Scalar:
-        since = self.step / 2 * jnp.arange(2 * self.values.shape[0]) - self._quantile(TAIL)
+        since = self.step / 2 * jnp.arange(2 * self.harmonics.shape[0]) - self._quantile(TAIL)
         return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * since))
 
     def decay(self, rate: Real) -> Scalar:
-        left = self._quantile(1 - TAIL) - self.step / 2 * jnp.arange(2 * self.values.shape[0])
+        left = self._quantile(1 - TAIL) - self.step / 2 * jnp.arange(2 * self.harmonics.shape[0])
         return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * left))
 
     def overlap(self, rate: Real) -> Scalar:
