@@ -1,9 +1,10 @@
 """Compiled functions, and where they are kept between two runs of a command.
 
-Compiling is the longest part of a short run, and tracing the next. ``compiled`` is ``equinox.filter_jit`` that, inside ``kept(folder, key)``,
-also keeps each traced program on disk (as JAX's exported StableHLO) beside JAX's own cache of compiled ones, and reads both back in the next
-run with the same key. The key must name everything that is not an array: the file as given, and what else shapes the program; this
-module adds the package's own sources and the versions. The library never turns it on by itself; the command line does.
+Compiling is the longest part of a short run, and tracing the next. ``compiled`` is ``equinox.filter_jit`` that, inside
+``kept(folder, key)``, also keeps each traced program on disk (as JAX's exported StableHLO) beside JAX's own cache of compiled ones, and
+reads both back in the next run with the same key. The key must name everything that is not an array: the file as given, and what else
+shapes the program; this module adds the package's own sources and the versions. The library never turns it on by itself; the command
+line does.
 """
 
 import contextlib

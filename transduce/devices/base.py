@@ -11,7 +11,7 @@ minus cavity; occupations are normal-ordered.
 """
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ from .. import parameters
 from ..linear.lineshape import Band, band, peak_frequency
 from ..linear.noise import added_noise, output_noise
 from ..linear.output import Output
-from ..linear.system import LinearSystem, Port
+from ..linear.system import LinearSystem, Port, marked
 from ..numerics import abs2, bose, power, sqrt
 from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz
@@ -123,13 +123,14 @@ class AbstractDevice(eqx.Module):
 
     def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
         """Where |S| from source to target is largest, as an offset from the device's frame (rad/s), with its gradient."""
-        return carrier(self.linear_system().gate()[0], source, target)
+        system, stable = self.linear_system().gate()
+        return marked(carrier(system, source, target), stable)
 
     @eqx.filter_jit
     def _power(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
         system, stable = self.linear_system().gate()
         at = carrier(system, source, target) if omega is None else omega
-        return _marked(system.output(target).power(system.index(source), at), stable)
+        return marked(system.output(target).power(system.index(source), at), stable)
 
     def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
@@ -150,7 +151,7 @@ class AbstractDevice(eqx.Module):
     def _band(self, source: str, target: str) -> Band:
         system, stable = self.linear_system().gate()
         power = Conversion(system.output(target), system.index(source))
-        return _marked(band(power, system.poles(target), carrier(system, source, target)), stable)
+        return marked(band(power, system.poles(target), carrier(system, source, target)), stable)
 
     def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
         """Full width at half maximum of |S|^2 around the carrier (rad/s)."""
@@ -161,7 +162,7 @@ class AbstractDevice(eqx.Module):
         system, stable = self.linear_system().gate()
         at = carrier(system, source, target) if omega is None else omega
         row = system.amplitudes(target, at)
-        return _marked(added_noise(row, system.occupation, system.index(source)), stable)
+        return marked(added_noise(row, system.occupation, system.index(source)), stable)
 
     def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
@@ -192,10 +193,6 @@ class AbstractDevice(eqx.Module):
     def is_stable(self) -> bool | Array:
         """Whether a steady state exists."""
         return self.linear_system().is_stable()
-
-
-def _marked(answer: Any, stable: Array | None) -> Any:
-    return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
 
 
 class Conversion(eqx.Module):

@@ -122,7 +122,7 @@ def _ends(power: Power, points: Array, values: Array, middle: Array, level: Arra
 def _implicit(omega: Array, values: Array, level: Array, slope: Array, is_open: Array) -> Array:
     """Crossings with the gradient of p(omega) = level."""
     exact = omega - (values - level) / jnp.where(slope == 0, jnp.inf, slope)
-    return jnp.where(is_open, jnp.array([-jnp.inf, jnp.inf]), exact)
+    return jnp.where(is_open & ~jnp.isnan(level), jnp.array([-jnp.inf, jnp.inf]), exact)
 
 
 def _slopes(power: Power, omega: Array) -> Array:
@@ -140,6 +140,16 @@ def interval_above(
     omega, is_open = _ends(still, points, values, centre, height)
     low, high = _implicit(omega, jax.vmap(power)(omega), level, _slopes(still, omega), is_open)
     return low, high
+
+
+def _polished(omega: Array, slopes: Float[Array, "3 k"], reach: Array) -> Array:
+    """One Newton step to where the slope vanishes, from the slopes at omega, omega - reach and omega + reach.
+
+    Comparing heights finds an extremum to the root of the rounding only, and the gradient of its height is wrong by as much.
+    """
+    bend = slopes[2] - slopes[1]
+    step = 2 * reach * slopes[0] / jnp.where(bend == 0, jnp.inf, bend)
+    return omega - jnp.where(jnp.abs(step) <= reach, step, 0.0)
 
 
 def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] | float = 0.0) -> Spots:
@@ -161,9 +171,12 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
     brackets = [_neighbours(points, top), _neighbours(points, lowest)]
     low, high = (jnp.stack(ends) for ends in zip(*brackets, strict=True))
     signs = jnp.array([1.0, -1.0])
-    peak, bottom = jax.vmap(lambda sign, a, b: _summit(lambda w: sign * power(w), a, b))(signs, low, high)
-    edges, is_open = _ends(power, points, values, top, power(peak) / 2)
-    return Spots(jnp.concatenate([peak[None], edges, bottom[None]]), _slopes(power, edges), is_open, ~jnp.any(dip))
+    summits = jax.vmap(lambda sign, a, b: _summit(lambda w: sign * power(w), a, b))(signs, low, high)
+    edges, is_open = _ends(power, points, values, top, power(summits[0]) / 2)
+    reach = 1e-5 * (high - low)
+    slopes = _slopes(power, jnp.concatenate([edges, summits, summits - reach, summits + reach]))
+    peak, bottom = _polished(summits, slopes[2:].reshape(3, 2), reach)
+    return Spots(jnp.stack([peak, *edges, bottom]), slopes[:2], is_open, ~jnp.any(dip))
 
 
 def read(found: Spots, values: Float[Array, " 4"]) -> Band:

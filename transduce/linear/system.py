@@ -15,7 +15,7 @@ Source: Gardiner and Collett, Phys. Rev. A 31, 3761 (1985); the signed basis is 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -287,7 +287,7 @@ class LinearSystem(eqx.Module):
     def row(self, port: str, omega: Float[Array, ""]) -> Row:
         """One output port's amplitudes from every input port, structural zeros as None."""
         system, stable = self.gate()
-        return _mark(system.amplitudes(port, omega), stable)
+        return marked(system.amplitudes(port, omega), stable)
 
     def scattering(self, omega: Float[Array, ""]) -> Scattering:
         """The scattering matrices at one offset frequency (rad/s)."""
@@ -299,7 +299,7 @@ class LinearSystem(eqx.Module):
         system, stable = self.gate()
         index = self.modes.index(mode)
         sign = 1 if self.signs is None else self.signs[index]
-        return _mark(system._output({self.rows.index((index, sign)): jnp.ones((), complex)}, sign, None).amplitudes(omega), stable)
+        return marked(system._output({self.rows.index((index, sign)): jnp.ones((), complex)}, sign, None).amplitudes(omega), stable)
 
     def output_noise(self, omega: Float[Array, ""]) -> Float[Array, " p"]:
         """Normal-ordered photons/s/Hz leaving each port, all ports fed by their baths."""
@@ -327,7 +327,7 @@ class LinearSystem(eqx.Module):
         k = dense({(q, r): value for q, (_, _, row) in enumerate(ports) for r, value in row.items()}, max(len(ports), size))
         signs = jnp.array([sign for _, sign, _ in ports])
         n = jnp.stack([jnp.asarray(self.occupation[p], float) for p, _, _ in ports])
-        return _mark(lyapunov(system.drift_matrix(), k[: len(ports), :size], signs, n, self.rows, len(self.modes)), stable)
+        return marked(lyapunov(system.drift_matrix(), k[: len(ports), :size], signs, n, self.rows, len(self.modes)), stable)
 
 
 def _conj(value: Value) -> Value:
@@ -342,7 +342,8 @@ def _turned(value: Value) -> Value:
     return jax.lax.complex(jnp.zeros_like(value), -value)
 
 
-def _mark(answer, stable):
+def marked(answer: Any, stable: Array | None) -> Any:
+    """The answer, NaN where the flag of ``LinearSystem.gate`` says unstable; no gradient passes there."""
     return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
 
 

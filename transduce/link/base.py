@@ -17,7 +17,7 @@ from jaxtyping import Array, Complex, Float
 
 from ..linear.noise import pair_correlation
 from ..linear.output import Output
-from ..linear.system import LinearSystem
+from ..linear.system import LinearSystem, marked
 from ..numerics import abs2
 from ..parameters import Scalar
 
@@ -44,7 +44,8 @@ class Response(NamedTuple):
     @classmethod
     def from_system(cls, system: LinearSystem, source: str, target: str, omega: Float[Array, ""]) -> "Response":
         """A linear system between two of its ports, at a frequency of its own frame; every other port is a bath."""
-        return cls.from_output(system.gate()[0].output(target), system.index(source), omega)
+        system, stable = system.gate()
+        return marked(cls.from_output(system.output(target), system.index(source), omega), stable)
 
     @classmethod
     def from_output(cls, output: Output, source: int, omega: Float[Array, ""]) -> "Response":

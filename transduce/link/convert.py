@@ -2,12 +2,12 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency
 from ..linear.output import Output
+from ..linear.system import marked
 from ..parameters import Scalar
 from .base import AbstractStage, Prepared, Response
 
@@ -27,6 +27,7 @@ class Convert(AbstractStage):
     carrier: Scalar | None = parameters.detuning(None)
 
     def __check_init__(self) -> None:
+        parameters.check(self)
         system = eqx.filter_eval_shape(self.device.linear_system)  # only its structure is asked
         if system.sign_of(self.source) != system.sign_of(self.target):
             raise ValueError(
@@ -57,5 +58,4 @@ class Converted(eqx.Module):
     source: int = eqx.field(static=True)
 
     def __call__(self, omega: Scalar) -> Response:
-        answer, stable = Response.from_output(self.output, self.source, self.carrier + omega), self.stable
-        return answer if stable is None else jax.tree.map(lambda x: jnp.where(stable, x, jnp.nan), answer)
+        return marked(Response.from_output(self.output, self.source, self.carrier + omega), self.stable)
