@@ -32,7 +32,6 @@ def _system(inputs: dict, occupation: Any) -> LinearSystem:
     return LinearSystem.from_hamiltonian(array(inputs["Omega"]), array(inputs["Xi"]), array(inputs["C"]), occupation)
 
 
-@eqx.filter_jit
 def _answers(system: LinearSystem, source: str, target: str, omegas: jax.Array) -> dict:
     index, occupation = system.index(source), system.occupation
 

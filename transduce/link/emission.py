@@ -12,6 +12,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .. import parameters
@@ -44,9 +45,11 @@ class Qubit(eqx.Module):
 
     def __check_init__(self) -> None:
         parameters.check(self)
-        if is_concrete(self.t1, self.t2) and float(self.t2) > 2 * float(self.t1) * (1 + 1e-12):
-            longest, stated = show(2 * float(self.t1), "time"), show(float(self.t2), "time")
-            raise ValueError(f"Qubit.t2 must be at most 2 t1 = {longest}, but is {stated}")
+        if not is_concrete(self.t1, self.t2):
+            return
+        for t1, t2 in np.broadcast(self.t1, self.t2):
+            if t2 > 2 * t1 * (1 + 1e-12):
+                raise ValueError(f"Qubit.t2 must be at most 2 t1 = {show(2 * float(t1), 'time')}, but is {show(float(t2), 'time')}")
 
     @property
     def decay_rate(self) -> Scalar:

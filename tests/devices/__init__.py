@@ -1,0 +1,1 @@
+"""Devices: the laws that every transducer keeps, and the closed forms of each."""

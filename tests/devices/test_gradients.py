@@ -1,0 +1,310 @@
+"""Gradients of every figure of a device with respect to every field of its sheet, against 40-digit differences of an mpmath solver.
+
+The solver here is dense and doubled, written from the equations of motion; it shares no line with the package. Edges whose one-sided
+derivative is finite have their own tests, and a table says what is returned where it diverges or is lost.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+
+from tests import CLOSED_FORM, GRADIENT
+from tests.devices.test_electro_optic import CENTRE, DOWN, UP, device
+from transduce import parameters
+from transduce.devices.electro_optic import ElectroOptic
+from transduce.devices.optomechanical import ElectroOptomechanical
+from transduce.devices.piezo import PiezoOptomechanical
+from transduce.units import GHz, Hz, MHz, THz, hbar, k_B, mK, mW, uW
+
+HBAR, K_B = mp.mpf(repr(hbar)), mp.mpf(repr(k_B))
+FIGURES = ("efficiency", "added noise up", "added noise down", "bandwidth_fwhm", "back-action up", "back-action down")
+
+
+def bose(omega, temperature):
+    return 1 / mp.expm1(HBAR * omega / (K_B * temperature))
+
+
+def common(v, heated):
+    """Ports 0 to 4: (mode, rate, occupation); e is mode 0, o is mode 1."""
+    m, optical = v["mode_match"], v["n_o_ext"]
+    return [
+        (0, v["kappa_e_ext"], bose(v["frequency_e"], v["temperature_e_ext"])),
+        (0, v["kappa_e_int"], bose(v["frequency_e"], heated if heated is not None else v["temperature"])),
+        (1, m * v["kappa_o_ext"], optical),
+        (1, (1 - m) * v["kappa_o_ext"], optical),
+        (1, v["kappa_o_int"], v["n_o_int"]),
+    ]
+
+
+def photons(v, side, power, delta):
+    kappa = v[f"kappa_{side}_ext"] + v[f"kappa_{side}_int"]
+    return v[f"kappa_{side}_ext"] * power / (HBAR * v[f"frequency_{side}"]) / ((kappa / 2) ** 2 + delta**2)
+
+
+def heat(v, own, power):
+    q = v["heating_exponent"]
+    return (own**q + v["absorbed_fraction"] * power / v["heating_conductance"]) ** (1 / q)
+
+
+def electro_optic(v):
+    g = v["g0"] * mp.sqrt(photons(v, "o", v["pump_power"], v["pump_detuning"]))
+    hamiltonian = mp.matrix([[v["detuning_e"], g], [g, v["detuning_o"]]])
+    return hamiltonian, mp.zeros(2), common(v, heat(v, v["temperature_e_int"], v["pump_power"]))
+
+
+def membrane(v):
+    ge = mp.sqrt(v["cooperativity_e"] * (v["kappa_e_ext"] + v["kappa_e_int"]) * v["gamma_m"]) / 2
+    go = v["g0_o"] * mp.sqrt(photons(v, "o", v["pump_power_o"], v["pump_detuning_o"]))
+    h = mp.matrix([[v["detuning_e"] + v["frequency_m"], 0, ge], [0, v["detuning_o"] - v["pump_detuning_o"], go], [ge, go, v["frequency_m"]]])
+    xi = mp.matrix([[0, 0, ge], [0, 0, go], [ge, go, 0]])
+    hot = heat(v, v["temperature_m"], v["pump_power_o"])
+    return h, xi, [*common(v, None), (2, v["gamma_m"], bose(v["frequency_m"], hot))]
+
+
+def piezo(v):
+    kappa_o = v["kappa_o_ext"] + v["kappa_o_int"]
+    go = mp.sqrt(v["cooperativity"] * kappa_o * v["gamma_m"]) / 2
+    power = (go / v["g0_o"]) ** 2 / photons(v, "o", 1, v["frequency_m"])
+    h = mp.matrix([[v["detuning_e"], 0, v["g_pe"]], [0, v["detuning_o"], go], [v["g_pe"], go, 0]])
+    hot = heat(v, v["temperature_m"], power)
+    return h, mp.zeros(3), [*common(v, None), (2, v["gamma_m"], bose(v["frequency_m"], hot))]
+
+
+class Witness:
+    """All figures of one sheet, 40 digits."""
+
+    def __init__(self, build, values):
+        h, xi, self.ports = build(values)
+        n = h.rows
+        active = any(x != 0 for x in xi)
+        size = 2 * n if active else n
+        self.n, self.a = n, mp.zeros(size)
+        for i in range(n):
+            damping = sum(rate for mode, rate, _ in self.ports if mode == i) / 2
+            for j in range(n):
+                self.a[i, j] = -1j * h[i, j] - (damping if i == j else 0)
+                if active:
+                    self.a[n + i, n + j] = 1j * h[i, j] - (damping if i == j else 0)
+                    self.a[i, n + j], self.a[n + i, j] = -1j * xi[i, j], 1j * xi[i, j]
+
+    def row(self, port, w):
+        """(amplitudes from every row, y): y = e_mode sqrt(rate) (-i w - A)^{-1}."""
+        mode, rate, _ = self.ports[port]
+        unit = mp.zeros(self.a.rows, 1)
+        unit[mode] = mp.sqrt(rate)
+        return mp.lu_solve((-1j * w * mp.eye(self.a.rows) - self.a).T, unit)
+
+    def power(self, w):
+        return abs(self.row(2, w)[0]) ** 2 * self.ports[0][1]
+
+    def slope(self, w):
+        """d ln|S| / dw."""
+        y = self.row(2, w)
+        unit = mp.zeros(self.a.rows, 1)
+        unit[0] = 1
+        x = mp.lu_solve(-1j * w * mp.eye(self.a.rows) - self.a, unit)
+        return mp.re(1j * sum(y[k] * x[k] for k in range(self.a.rows)) / y[0])
+
+    def noise(self, port, w, skip=None):
+        y, total = self.row(port, w), mp.mpf(0)
+        for k, (mode, rate, n) in enumerate(self.ports):
+            if k != skip:
+                total += n * abs((1 if k == port else 0) - y[mode] * mp.sqrt(rate)) ** 2
+            if self.a.rows > self.n:
+                total += (n + 1) * rate * abs(y[self.n + mode]) ** 2
+        return total
+
+    def figures(self, near):
+        """In the order of ``FIGURES``; ``near`` are the peak and the two edges to a few digits."""
+
+        def root(f, at, width):
+            return mp.findroot(f, (at, at + width / 1000), tol=mp.mpf(10) ** -60, verify=False)
+
+        width = near[2] - near[1]
+        w = root(lambda x: self.slope(x) * width, near[0], width)
+        top = self.power(w)
+        low, high = (root(lambda x: self.power(x) / top - mp.mpf(1) / 2, at, width) for at in near[1:])
+        up, down = self.noise(2, w, 0) / top, self.noise(0, w, 2) / top
+        return [top, up, down, high - low, self.noise(0, w), self.noise(2, w)]
+
+
+RATES = {"kappa_e_ext": 5 * MHz, "kappa_e_int": 3 * MHz, "kappa_o_ext": 9 * MHz, "kappa_o_int": 4 * MHz, "mode_match": 0.7}
+BATHS = {"frequency_e": 8 * GHz, "frequency_o": 193 * THz, "temperature": 70 * mK, "temperature_e_ext": 90 * mK}
+BATHS |= {"n_o_ext": 0.02, "n_o_int": 0.05, "heating_exponent": 2.5, "absorbed_fraction": 0.8}
+OFFSETS = {"detuning_e": 0.3 * MHz, "detuning_o": -0.4 * MHz}
+SHEETS = {
+    "electro-optic": (
+        electro_optic,
+        ElectroOptic,
+        {"g0": 37 * Hz, "pump_power": 20 * mW, "pump_detuning": 2 * MHz, "temperature_e_int": 60 * mK, "heating_conductance": 22.0},
+    ),
+    "membrane, full": (
+        membrane,
+        ElectroOptomechanical,
+        {"frequency_m": 6 * MHz, "gamma_m": 0.02 * MHz, "g0_o": 40 * Hz, "cooperativity_e": 20.0, "pump_power_o": 5e-6, "model": "full"}
+        | {"pump_detuning_o": -5.5 * MHz, "temperature_m": 50 * mK, "heating_conductance": 0.05},
+    ),
+    "piezo": (
+        piezo,
+        PiezoOptomechanical,
+        {"frequency_m": 3600 * MHz, "gamma_m": 1 * MHz, "g0_o": 0.4 * MHz, "g_pe": 1 * MHz, "cooperativity": 0.8}
+        | {"temperature_m": 50 * mK, "heating_conductance": 22 * uW},
+    ),
+}
+
+
+@eqx.filter_jit
+def _values_and_slopes(it):
+    def figures(it):
+        band = it.band()
+        noises = [it.added_noise_input(*UP), it.added_noise_input(*DOWN), it.back_action_occupation(*UP), it.back_action_occupation(*DOWN)]
+        answer = jnp.stack([it.efficiency(), noises[0], noises[1], band.fwhm, noises[2], noises[3]])
+        return answer, (answer, it.carrier(), band.low, band.high)
+
+    return jax.jacrev(figures, has_aux=True)(it)
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_every_figure_with_respect_to_every_field(name):
+    build, kind, own = SHEETS[name]
+    it = kind(**RATES, **BATHS, **OFFSETS, **own)
+    slopes, (values, *near) = _values_and_slopes(it)
+    with mp.workdps(40):
+        near = [mp.mpf(float(x)) for x in near]
+        sheet = {field: mp.mpf(float(value)) for field, _, value in parameters.walk(it)}
+        wanted = Witness(build, sheet).figures(near)
+        np.testing.assert_allclose(values, [float(x) for x in wanted], rtol=CLOSED_FORM)
+        for field, x in sheet.items():
+            step = (x if x != 0 else mp.mpf(float(1 * MHz))) * mp.mpf(10) ** -13
+            high, low = (Witness(build, sheet | {field: x + sign * step}).figures(near) for sign in (1, -1))
+            truth = np.array([float((a - b) / (2 * step) * step * mp.mpf(10) ** 13 / c) for a, b, c in zip(high, low, wanted, strict=True)])
+            found = np.asarray(getattr(slopes, field)) * float(step) * 1e13 / np.asarray(values)
+            fault = np.abs(found - truth) / np.maximum(1.0, np.abs(truth))
+            assert fault.max() < GRADIENT, (field, dict(zip(FIGURES, zip(found, truth, strict=True), strict=True)))
+
+
+def slope(figure, at):
+    return jax.value_and_grad(figure)(jnp.asarray(at))
+
+
+WARM = {"n_e_ext": 0.1, "n_e_int": 0.4, "n_o_ext": 0.03, "n_o_int": 0.02}
+PUMPED = {"c": None, "g0": 1 * MHz, "pump_photons": 0.1}
+
+
+def test_efficiency_at_no_coupling():
+    """d eta / dC = 4 eta_e eta_o at C = 0, and so along power and photons; at the carrier too, which is then the resonance."""
+    for at in (CENTRE, None):
+        value, d = slope(lambda c, at=at: device(c).efficiency(omega=at), 0.0)
+        assert value < 1e-270
+        np.testing.assert_allclose(d, 4 * 0.8 * 0.6, rtol=GRADIENT)
+    per_photon = 4 * (37 * Hz) ** 2 / (0.3 * MHz * MHz)
+    np.testing.assert_allclose(slope(lambda n: device(None, g0=37 * Hz, pump_photons=n).efficiency(), 0.0)[1], 1.92 * per_photon, rtol=GRADIENT)
+    per_watt = 0.8 * MHz / (hbar * 193.4 * THz) / (0.5 * MHz) ** 2
+    d = slope(lambda p: device(None, g0=37 * Hz, pump_power=p).efficiency(), 0.0)[1]
+    np.testing.assert_allclose(d, 1.92 * per_photon * per_watt, rtol=GRADIENT)
+
+
+def test_back_action_and_pairs_at_no_coupling():
+    c, ea, eb = 0.0, 0.8, 0.6
+    d = slope(lambda c: device(c, **WARM).back_action_occupation(omega=CENTRE), c)[1]
+    reflected = -2 * (1 - 2 * eb) * -2 * eb * 0.1 - 2 * 4 * eb * (1 - eb) * 0.4 + 4 * eb * (ea * 0.03 + (1 - ea) * 0.02)
+    np.testing.assert_allclose(d, reflected, rtol=GRADIENT)
+    d = slope(lambda c: device(c, pump="blue").linear_system().pair_moments(*UP, CENTRE).first, 0.0)[1]
+    np.testing.assert_allclose(d, 4 * eb, rtol=GRADIENT)
+
+
+@pytest.mark.parametrize("field", ["kappa_e_ext", "kappa_o_ext"])
+def test_efficiency_at_a_closed_port(field):
+    other, kint, kappa, eta = ("o", 0.12, 1.0, 0.8) if field == "kappa_e_ext" else ("e", 0.2, 0.3, 0.6)
+    c = 4 * 0.1 / (kint * kappa)
+    assert other != field[6]
+    d = slope(lambda k: device(**PUMPED, **{field: k}).efficiency(omega=CENTRE), 0.0)[1]
+    np.testing.assert_allclose(d * MHz, eta * 4 * c / (1 + c) ** 2 / kint, rtol=GRADIENT)
+
+
+@pytest.mark.parametrize("field", ["kappa_e_int", "kappa_o_int"])
+def test_a_lossless_mode(field):
+    """All figures are smooth there: the gradient is the one-sided difference's limit, from a sheet 1e-4 away and half of that."""
+
+    def figures(k):
+        it = device(**PUMPED, **{field: k}, **WARM)
+        ends = [it.added_noise_input(*UP, omega=CENTRE), it.added_noise_input(*DOWN, omega=CENTRE)]
+        return jnp.stack([it.efficiency(omega=CENTRE), *ends, it.back_action_occupation(omega=CENTRE)])
+
+    found = jax.jacrev(figures)(jnp.zeros(()))
+    h = 1e-3 * MHz
+    f = [np.asarray(figures(jnp.asarray(k * h))) for k in range(5)]
+    truth = (-25 * f[0] + 48 * f[1] - 36 * f[2] + 16 * f[3] - 3 * f[4]) / (12 * h)
+    # A one-sided fourth-order difference: its error is (h / kappa)^4 and its rounding 1e-16 kappa / h.
+    np.testing.assert_allclose(found, truth, rtol=1e-7)
+
+
+def test_a_perfect_mode_match_and_none():
+    for m in (0.0, 1.0):
+        np.testing.assert_allclose(slope(lambda m: device(mode_match=m).efficiency(), m)[1], 0.48 * 1.6 / 1.96, rtol=GRADIENT)
+
+
+def test_resonance_and_absolute_zero():
+    for field in ("detuning_e", "detuning_o"):
+        for figure in (lambda it: it.efficiency(omega=CENTRE), lambda it: it.bandwidth_fwhm(), lambda it: it.added_noise_input()):
+            value, d = slope(lambda x, field=field, figure=figure: figure(device(**{field: x}, n_e_int=0.1)), 0.0)
+            np.testing.assert_allclose(d * MHz / value, 0.0, atol=GRADIENT)
+    assert slope(lambda t: device(temperature=t).added_noise_input(), 0.0) == (0.0, 0.0)
+
+
+def test_degenerate_modes():
+    """At g = (ka - kb) / 4 the two poles coincide and the eigenvectors too; every figure is smooth."""
+    ka, kb = 1.0 * MHz, 0.3 * MHz
+    g = (ka - kb) / 4
+
+    def of(g):
+        return device(None, g0=g, pump_photons=1.0)
+
+    fwhm, eta = (slope(f, g) for f in (lambda g: of(g).bandwidth_fwhm(), lambda g: of(g).efficiency()))
+    with mp.workdps(30):
+        a, b = mp.mpf(float(ka)), mp.mpf(float(kb))
+
+        def width(g):
+            d0, q = (a * b + 4 * g**2) / 4, (a**2 + b**2) / 4 - 2 * g**2
+            return 2 * mp.sqrt((-q + mp.sqrt(q**2 + 4 * d0**2)) / 2)
+
+        def centre(g):
+            c = 4 * g**2 / (a * b)
+            return mp.mpf(4) / 5 * mp.mpf(3) / 5 * 4 * c / (1 + c) ** 2
+
+        for (value, d), f in ((fwhm, width), (eta, centre)):
+            np.testing.assert_allclose([value, d], [float(f(mp.mpf(float(g)))), float(mp.diff(f, mp.mpf(float(g))))], rtol=GRADIENT)
+
+
+RETURNED = {
+    # A coupling grows as the root of the power: above 1e130, to be read as infinite.
+    "coupling at P = 0": (lambda p: device(None, g0=37 * Hz, pump_power=p).drives()["optical"].coupling, "infinite"),
+    "|M| at C = 0": (lambda c: jnp.abs(device(c, pump="blue").linear_system().pair_moments(*UP, CENTRE).correlation), "infinite"),
+    "negativity at C = 0": (
+        lambda c: device(c, pump="blue").linear_system().pair_moments(*UP, CENTRE).logarithmic_negativity(),
+        "infinite",
+    ),
+    # N / |S|^2 with both gone: the value is right where it is finite, the gradient is lost.
+    "noise up at C = 0": (lambda c: device(c, n_e_int=0.4).added_noise_input(omega=CENTRE), "nan"),
+    "noise down at C = 0": (lambda c: device(c, **WARM).added_noise_input(*DOWN, omega=CENTRE), "nan"),
+    "noise up at a closed port": (lambda k: device(**PUMPED, kappa_e_ext=k, **WARM).added_noise_input(omega=CENTRE), "nan"),
+    # The width of a response of height 0: the value is the limit's, the gradient is lost to rounding.
+    "width at C = 0": (lambda c: device(c).bandwidth_fwhm(), "nan"),
+    "width at a closed port": (lambda k: device(**PUMPED, kappa_e_ext=k).bandwidth_fwhm(), "nan"),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_what_is_returned_where_the_derivative_diverges_or_is_lost(name):
+    figure, kind = RETURNED[name]
+    value, d = slope(figure, 0.0)
+    assert np.isfinite(value)
+    assert (abs(d) > 1e130) if kind == "infinite" else np.isnan(d)
+
+
+def test_values_at_no_coupling_are_the_limits():
+    np.testing.assert_allclose(device(0.0, n_e_int=0.4).added_noise_input(), 0.4 * 0.4 / 0.6, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(device(0.0).bandwidth_fwhm(), device(1e-12).bandwidth_fwhm(), rtol=CLOSED_FORM)

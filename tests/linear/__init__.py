@@ -1,0 +1,1 @@
+"""Linear systems: scattering, noise, moments and the stability gate against dense solvers written here."""

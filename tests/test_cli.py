@@ -1,0 +1,225 @@
+"""The command line: wrong files and arguments, each one clear line and exit status 2; what it prints; what it does not import."""
+
+import json
+import os
+
+import pytest
+
+from transduce.cli import main
+from transduce.study.source import BUNDLED
+
+TEXT = BUNDLED.read_text(encoding="utf-8")
+
+
+def change(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+def after(table: str, line: str) -> str:
+    """The bundled file with one more line in a table."""
+    return change(table, f"{table}\n{line}\n#")
+
+
+LAB, SWITCH = "[device.lab]", 'kind = "switch"'
+EXTRA = '\n[[path]]\nname = "extra"\nkind = "loss"\nloss = "1 dB"\n'
+
+WRONG = {
+    "unknown key": (after(LAB, 'kapa_e_ext = "1 MHz"'), 6, "device.lab.kapa_e_ext", "the nearest is kappa_e_ext"),
+    "unknown key of a stage": (after(SWITCH, 'insertionloss = "1 dB"'), 25, "path.switch.insertionloss", "the nearest is insertion_loss"),
+    "unknown table": (change("[targets]", "[target]"), 30, "target", "the nearest is targets"),
+    "missing unit": (change('"100 mW"', "100"), 7, "device.lab.pump_power", 'such as "10 mW"'),
+    "unit left out of the string": (change('"100 mW"', '"100"'), 7, "device.lab.pump_power", 'such as "10 mW"'),
+    "wrong unit": (change('"100 mW"', '"100 MHz"'), 7, "device.lab.pump_power", "must be a power"),
+    "an event rate for a rate": (change('bandwidth = "1 MHz"', 'bandwidth = "1e6 /s"'), 3, "transfer.photon.bandwidth", "must be a rate"),
+    "unit of a number": (after(LAB, 'mode_match = "0.5 dB"'), 6, "device.lab.mode_match", "must be a number"),
+    "NaN": (after(LAB, "mode_match = nan"), 6, "device.lab.mode_match", "but is nan"),
+    "infinity": (change('"1 km"', '"1e999 km"'), 20, "path.fibre.length", "must be"),
+    "negative rate": (after(LAB, 'kappa_e_ext = "-1 MHz"'), 6, "device.lab.kappa_e_ext", "must be at least"),
+    "fraction above 1": (after(LAB, "mode_match = 1.5"), 6, "device.lab.mode_match", "at most 1"),
+    "stated twice": (after(LAB, "pump_photons = 1e9"), 5, "device.lab", "exactly one of pump_power"),
+    "not boolean": (after(LAB, 'stokes = "yes"'), 6, "device.lab.stokes", "true or false"),
+    "blue pump": (after(LAB, 'pump = "blue"'), 6, "device.lab.pump", '"red"'),
+    "another exponent": (after(LAB, 'heating_conductance = "22 W/K^2"'), None, "heating", "W/K^"),
+    "unknown entry": (change('"sahu-2022"', '"sahu-2023"'), 6, "device.lab.from", "the nearest is sahu-2022"),
+    "entry of no type": (change('"sahu-2022"', "[1]"), 6, "device.lab.from", "must be an entry"),
+    "from and kind": (after(LAB, 'kind = "electro-optic"'), 5, "device.lab", "has both"),
+    "neither from nor kind": (change('from = "sahu-2022"', ""), 5, "device.lab", "has neither"),
+    "unknown kind": (change('from = "sahu-2022"', 'kind = "electro-optical"'), 6, "device.lab.kind", "the nearest is electro-optic"),
+    "missing field": (change('from = "sahu-2022"', 'kind = "electro-optic"'), 5, "device.lab", "must have kappa_e_ext"),
+    "an unused device": (TEXT + '\n[device.spare]\nfrom = "sahu"\n', 51, "device.spare.from", "the nearest is sahu-2022"),
+    "unknown device": (change('[node.b]\ndevice = "lab"', '[node.b]\ndevice = "lob"'), 14, "node.b.device", "the nearest is lab"),
+    "missing node": (change("[node.b]", "[node.c]"), 13, "node.c", "no key"),
+    "T2 above 2 T1": (change('t2 = "200 us"', 't2 = "700 us"'), 11, "node.a.qubit.t2", "at most 2 t1 = 600 us"),
+    "missing kind": (change('kind = "fibre"', ""), 17, "path.fibre", "must have kind"),
+    "unknown stage": (change('kind = "fibre"', 'kind = "fiber"'), 19, "path.fibre.kind", "the nearest is fibre"),
+    "same name twice": (TEXT + EXTRA.replace("extra", "fibre"), 51, "path.fibre.name", "used twice"),
+    "reserved name": (change('name = "switch"', 'name = "down"'), 23, "path.down.name", "must not be emit, up, down, absorb"),
+    "eta + x above 1": (after(SWITCH, 'crosstalk = "1 dB"'), 25, "path.switch.crosstalk", "at most 1"),
+    "empty path": ("path = []\n" + TEXT[: TEXT.index("[[path]]")], 1, "path", "one or more"),
+    "no path": (TEXT[: TEXT.index("[[path]]")], None, "", "[[path]]"),
+    "unknown encoding": (change('"time-bin"', '"timebin"'), 2, "transfer.encoding", "the nearest is time-bin"),
+    "unknown shape": (change('"sech"', '"sec"'), 3, "transfer.photon.shape", "the nearest is sech"),
+    "unknown objective": (
+        change('maximise = "average', 'maximise = "averge'),
+        28,
+        "objective.maximise",
+        "the nearest is average_fidelity_heralded",
+    ),
+    "objective it lacks": (change('"time-bin"', '"single-rail"'), 28, "objective.maximise", "the nearest is average_fidelity"),
+    "unknown target": (change("efficiency = { min", "eficiency = { min"), 31, "targets.eficiency", "the nearest is efficiency"),
+    "target without a bound": (change("{ max = 0.1 }", "{}"), 33, "targets.added_noise_input", "min or max"),
+    "target not above 0": (change("{ max = 0.1 }", "{ max = 0.0 }"), 33, "targets.added_noise_input.max", "must be above 0"),
+    "target without a unit": (change('"10 MHz"', "10e6"), 32, "targets.bandwidth_fwhm.min", "needs a unit"),
+    "box outside the domain": (change("[0.6, 0.98]", "[0.6, 1.1]"), 41, "free.device.lab.mode_match", "at most 1"),
+    "box reversed": (change('["1 mW", "1 W"]', '["1 W", "1 mW"]'), 36, "free.device.lab.pump_power", "low end below"),
+    "box of one end": (change('["1 mW", "1 W"]', '["1 W"]'), 36, "free.device.lab.pump_power", "[low, high]"),
+    "free path": (
+        change('"device.lab.pump_power" =', '"device.lab.pump_pwr" ='),
+        36,
+        "free.device.lab.pump_pwr",
+        "the nearest is device.lab.pump_power",
+    ),
+    "unknown optimiser": (change('"adam"', '"adm"'), 44, "optimiser.name", "the nearest is adam"),
+    "unknown setting": (after("[optimiser]", "learningrate = 0.1"), 44, "optimiser.learningrate", "the nearest is learning_rate"),
+    "no steps": (change("steps = 500", "steps = 0"), 46, "optimiser.steps", "at least 1"),
+    "seed of no kind": (change("seed = 0", "seed = 0.5"), 48, "optimiser.seed", "a whole number"),
+    "bad TOML": (change("[node.a]", "[node.a"), 9, "", "is not TOML"),
+    "deeply nested": ("a = " + "[" * 5000 + "]" * 5000, None, "", "nested too deeply"),
+    "integer of thousands of digits": ("a = " + "9" * 5000, None, "", "is not TOML"),
+    "not a table": ("device = 3\n" + TEXT[: TEXT.index("[device")] + TEXT[TEXT.index("[node.a]") :], 1, "device", "must be a table"),
+    "empty": ("", None, "", "must have"),
+}
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path, monkeypatch):
+    """Programs are kept in the test's own folder, not in the user's."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
+
+
+def one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and captured.err.endswith("\n")
+    return captured.err
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_one_line_and_status_2(case, tmp_path, capsys):
+    text, line, key, what = WRONG[case]
+    file = tmp_path / "link.toml"
+    file.write_text(text, encoding="utf-8")
+    for command in ("evaluate", "optimise"):
+        message = one_line(capsys, [command, str(file), "--out", str(tmp_path / "out")])
+        assert message.startswith(f"{file}:" + (f"{line}:" if line else ""))
+        assert key in message and what in message
+    assert not (tmp_path / "out").exists()
+
+
+CARRIERS = """
+[device.other]
+from = "sahu-2022"
+frequency_o = "193.5 THz"
+"""
+
+
+def test_optical_carriers_must_agree_or_a_shift_be_stated(tmp_path, capsys):
+    file = tmp_path / "link.toml"
+    text = change('[node.b]\ndevice = "lab"', '[node.b]\ndevice = "other"') + CARRIERS
+    file.write_text(text, encoding="utf-8")
+    message = one_line(capsys, ["evaluate", str(file)])
+    assert "leaves 100 GHz" in message and 'frequency_shift = "100 GHz"' in message
+
+
+UNSTABLE = """
+[device.lab]
+kind = "electro-optic"
+kappa_e_ext = "1 MHz"
+kappa_e_int = "1 MHz"
+kappa_o_ext = "1 MHz"
+kappa_o_int = "1 MHz"
+cooperativity = 0.1
+stokes = true
+g_s = "3 MHz"
+kappa_s_ext = "1 MHz"
+kappa_s_int = "1 MHz"
+kappa_d = "1 MHz"
+
+[node"""
+
+
+def test_an_unstable_device_is_refused(tmp_path, capsys):
+    file = tmp_path / "link.toml"
+    head, tail = TEXT.split("[device.lab]")[0], TEXT.split("[node", 1)[1]
+    file.write_text(head + UNSTABLE.lstrip() + tail.split("[objective]")[0], encoding="utf-8")
+    message = one_line(capsys, ["evaluate", str(file)])
+    assert f"{file}:5: device.lab: is unstable" in message
+
+
+def test_files_that_are_none(tmp_path, capsys):
+    assert "is a directory" in one_line(capsys, ["evaluate", str(tmp_path)])
+    assert "No such file" in one_line(capsys, ["evaluate", str(tmp_path / "none.toml")])
+    binary, large = tmp_path / "binary.toml", tmp_path / "large.toml"
+    binary.write_bytes(b"\n\xff\xfe\x00")
+    assert f"{binary}:2: must be UTF-8 text" in one_line(capsys, ["evaluate", str(binary)])
+    large.write_bytes(b"#" * (2**20 + 1))
+    assert "at most 1 MiB" in one_line(capsys, ["evaluate", str(large)])
+    assert "null byte" in one_line(capsys, ["evaluate", "a\0b"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file(tmp_path, capsys):
+    file = tmp_path / "locked.toml"
+    file.write_text(TEXT, encoding="utf-8")
+    file.chmod(0)
+    assert "Permission denied" in one_line(capsys, ["evaluate", str(file)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["evalute"], "No such command"),
+        (["evaluate", "a", "b"], "unexpected extra argument"),
+        (["evaluate", "--jsn"], "No such option"),
+        (["devices", "sahu"], "the nearest is sahu-2022"),
+        ([], "a command is missing"),
+    ],
+)
+def test_wrong_arguments(arguments, what, capsys):
+    if arguments:
+        assert what in one_line(capsys, arguments)
+    else:
+        assert main(arguments) == 2
+
+
+def test_devices(capsys):
+    assert main(["devices", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"jiang-2023", "membrane-example", "sahu-2022"}
+    assert main(["devices", "jiang-2023"]) == 0
+    shown = capsys.readouterr().out
+    assert "10.1038/s41567-023-02129-w" in shown and "primary" in shown
+
+
+def test_doctor(capsys):
+    assert main(["doctor", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["well"] and answer["x64"] and answer["self_check_error"] < 1e-12
+
+
+RUN = "import sys; from transduce.cli import main; status = main({}); print(status, sorted({{'jax', 'matplotlib'}} & set(sys.modules)))"
+
+
+def test_what_does_not_compute_does_not_wait_for_jax(fresh_python, tmp_path):
+    broken, unknown = tmp_path / "broken.toml", tmp_path / "unknown.toml"
+    broken.write_text("[a", encoding="utf-8")
+    unknown.write_text(change("[targets]", "[target]"), encoding="utf-8")
+    for arguments, status in ((["--help"], 0), (["--version"], 0), (["evaluate", str(broken)], 2), (["optimise", str(unknown)], 2)):
+        answer = fresh_python(RUN.format(arguments))
+        assert answer.stdout.splitlines()[-1] == f"{status} []"
+        assert "Traceback" not in answer.stderr
+
+
+def test_float32_is_refused(fresh_python):
+    answer = fresh_python("import sys; from transduce.cli import main; sys.exit(main(['evaluate']))", JAX_ENABLE_X64="0")
+    assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and "float64" in answer.stderr

@@ -1,0 +1,247 @@
+"""The command line: parses, calls the study, prints. What needs JAX or pictures is imported where it is used.
+
+Exit 0: done. 1: the run failed. 2: the input is wrong, in one line. With --json, standard output is one JSON object; words go to
+standard error.
+"""
+
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__
+from .study.source import WrongInput, near, read
+
+app = typer.Typer(
+    name="transduce",
+    help="Microwave-optical quantum links: from device parameters to the qubit channel, what limits it, and better designs.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[pathlib.Path | None, typer.Argument(metavar="[FILE]", help="A study in TOML; the bundled connection where there is none.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+Out = Annotated[pathlib.Path | None, typer.Option("--out", metavar="DIR", help="The run's folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds a run already.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"transduce {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+def _load(file: pathlib.Path | None) -> Any:
+    """The study of a file: its source, setting and aims. What needs no JAX is checked before JAX is there."""
+    source = read(file)
+    _prepare()
+    from .study import aims, config
+
+    setting = config.load(source)
+    return source, setting, aims.load(setting)
+
+
+def _prepare() -> None:
+    """JAX in float64, or no JAX."""
+    if os.environ.get("JAX_ENABLE_X64", "1").lower() in ("0", "false", "no", "off"):
+        raise WrongInput("JAX_ENABLE_X64: must be unset or 1, as transduce computes in float64, but is off")
+
+
+def _kept(*key: object) -> Any:
+    """Inside, programs are kept for the next run; the key is the file and what else shapes them."""
+    from .programs import kept
+
+    return kept(cache_folder(), " ".join(map(str, key)))
+
+
+def cache_folder() -> pathlib.Path:
+    """Where compiled programs are kept."""
+    if stated := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return pathlib.Path(stated)
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "transduce" / "jax"
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+@app.command()
+def evaluate(file: File = None, as_json: AsJson = False, out: Out = None, overwrite: Overwrite = False) -> None:
+    """What a link does to a qubit, what limits it, and what it hangs on."""
+    source, setting, aims = _load(file)
+    from .study.evaluate import Evaluation
+    from .study.record import Folder, dumps, now, provenance
+    from .study.resolved import resolved
+
+    folder = None if out is None else Folder(out, overwrite)
+    begun, evaluation = now(), Evaluation(setting, aims)
+    with _kept(source.text):
+        answer = evaluation(setting.parts)
+    if folder is not None:
+        folder.text("config.toml", source.text)
+        folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
+        times = {"samples": evaluation.samples, "started": begun, "finished": now()}
+        folder.text("run.json", dumps(provenance(source, None) | times))
+        folder.text("result.json", dumps(answer))
+    if as_json:
+        sys.stdout.write(dumps(answer))
+    else:
+        from .report.table import evaluation as show
+
+        show(_console(), source.stem, answer)
+
+
+@app.command()
+def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwrite: Overwrite = False) -> None:
+    """A better design within the file's boxes and against its targets; writes a run folder."""
+    source, setting, aims = _load(file)
+    from .study.optimise import run
+    from .study.record import Folder, dumps
+
+    folder = Folder.new(source.stem, out, overwrite)
+    with _Progress() as progress, _kept(source.text):
+        outcome = run(setting, aims, folder, progress.report, lambda samples: _kept(source.text, samples))
+    _draw(folder, outcome, aims, source.stem)
+    folder.text("result.json", dumps(outcome.answer))
+    if as_json:
+        sys.stdout.write(dumps(outcome.answer))
+    else:
+        from .report.table import optimum as show
+
+        show(_console(), source.stem, outcome.answer)
+        print(f"\nwritten to {folder.path}")
+
+
+def _draw(folder: Any, outcome: Any, aims: Any, name: str) -> None:
+    from .report import plots
+
+    folder.write("response.png", lambda file: file.write(plots.response(outcome.curves, name)))
+    history = outcome.curves["history"]
+    if len(history):
+        png = plots.convergence(history, outcome.curves["slack_history"], aims.counts["chunk"], aims.objective, name)
+        folder.write("convergence.png", lambda file: file.write(png))
+
+
+class _Progress:
+    """A bar on a terminal, else a line per chunk, on standard error."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __enter__(self) -> "_Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} steps"))
+            self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task("optimising", total=None)
+        return self
+
+    def report(self, chunk: Any) -> None:
+        """At a chunk's end."""
+        words = f"best {chunk.value:.6g}" + (f", smallest slack {chunk.smallest_slack:+.3g}" if abs(chunk.smallest_slack) < 1e300 else "")
+        if self.bar is not None:
+            self.bar.update(self.task, total=chunk.steps, completed=chunk.step, description=words)
+        else:
+            print(f"step {chunk.step}/{chunk.steps}: {words}, {chunk.seconds_left:.1f} s left", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+@app.command()
+def devices(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An entry of the library; without it, all are listed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The library of published devices, each value with its status."""
+    from .devices import catalogue
+    from .study.record import dumps
+
+    known = catalogue.names()
+    if name is not None and name not in known:
+        raise WrongInput(f"{name}: is no device of the library; {near(name, known)}")
+    entries: list[Any] = [catalogue.entry(one) for one in (known if name is None else (name,))]
+    if as_json:
+        rows = {one.name: _entry(one) for one in entries}
+        sys.stdout.write(dumps(rows if name is None else rows[name]))
+        return
+    for one in entries:
+        print(
+            f"{one.name}  ({one.kind})\n    {one.title}\n    {one.citation}"
+            + f"  doi:{one.doi}" * bool(one.doi)
+            + f"  arXiv:{one.arxiv}" * bool(one.arxiv)
+        )
+        for title, rows in (("fields", one.fields), ("reported", one.reported)) if name is not None else ():
+            print(f"\n{title}")
+            for key, value in rows.items():
+                print(f"    {key:26} {value.value!s:14} {value.status:10} {value.note}".rstrip())
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    values = {part: {key: value._asdict() for key, value in getattr(entry, part).items()} for part in ("fields", "reported")}
+    return {**entry._asdict(), **values}
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, devices, precision, the compilation cache, and one number that is known in closed form."""
+    _prepare()
+    import jax
+
+    from .devices.electro_optic import ElectroOptic
+    from .study.record import dumps, git_state, provenance
+    from .units import MHz
+
+    found = provenance(read(None), None)
+    rates: Any = dict.fromkeys(("kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"), MHz) | {"cooperativity": 0.5}
+    error = abs(float(ElectroOptic(**rates).efficiency()) - 0.25 * 4 * 0.5 / 1.5**2)
+    facts = {name: found[name] for name in ("transduce", "python", "platform", "dtype")}
+    answer = {
+        **{**facts, "packages": found["packages"], "devices": [str(device) for device in jax.devices()], "git": git_state()},
+        **{"x64": bool(jax.config.read("jax_enable_x64")), "cache": str(cache_folder())},
+        **{"self_check": "efficiency = eta_e eta_o 4C/(1+C)^2", "self_check_error": error, "well": error < 1e-12},
+    }
+    if as_json:
+        sys.stdout.write(dumps(answer))
+    else:
+        for key, value in answer.items():
+            print(f"{key:18} {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}")
+    if not answer["well"]:
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+    try:
+        answer = app(args=None if arguments is None else list(arguments), prog_name="transduce", standalone_mode=False)
+        return answer if isinstance(answer, int) else 0
+    except WrongInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"transduce: the run failed: {error}", file=sys.stderr)
+        return 1
+    except (typer.Abort, KeyboardInterrupt):
+        print("transduce: stopped", file=sys.stderr)
+        return 1
+    except usage_error as error:
+        words = " ".join(error.format_message().split())
+        print(f"transduce: {words or 'a command is missing; see transduce --help'}", file=sys.stderr)
+        return 2

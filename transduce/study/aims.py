@@ -1,0 +1,157 @@
+"""What a study is after: the objective, the targets, what is free and how it is searched; from the tables of its file."""
+
+import dataclasses
+import inspect
+import math
+from typing import Any
+
+import optax
+
+from .. import parameters, units
+from ..design.space import choose
+from ..design.targets import Bound
+from ..parameters import Parameter
+from . import figures
+from .config import Setting, quantity, scalars
+from .source import near
+
+_COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25}
+_BOUNDS = {size: Parameter(size, (0.0, math.inf), open_below=True) for size in ("number", "rate", "event rate", "time", "loss")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Aims:
+    """What is wanted, and how it is searched.
+
+    Attributes:
+        objective: name of the figure that is maximised.
+        bounds: name of a figure -> its bound.
+        free: path -> (low, high), inside units.
+        tool: the Optax optimiser, or None for the default; its name and settings are in ``stated``.
+        counts: steps, starts, seed, chunk.
+        stated: the optimiser's table, resolved.
+    """
+
+    objective: str
+    bounds: dict[str, Bound]
+    free: dict[str, tuple[float, float]]
+    tool: Any
+    counts: dict[str, int]
+    stated: dict[str, Any]
+
+    @property
+    def fidelity(self) -> str:
+        """The figure that the budget by stage is of: the objective, where that is one of the qubit's."""
+        return self.objective if self.objective in (*figures.FIDELITIES, "success_probability") else "average_fidelity"
+
+
+def load(setting: Setting) -> Aims:
+    """The aims of a study, checked against its setting.
+
+    Raises:
+        WrongInput: one line, at the first thing that is wrong.
+    """
+    data = setting.source.data
+    heralded = type(setting.encoding).__name__ != "SingleRail"
+    known = figures.known(("up", *setting.parts["path"].names, "down"), heralded)
+    tool, counts, stated = _optimiser(setting, data.get("optimiser", {}))
+    objective = _objective(setting, data.get("objective", {}), known, heralded)
+    return Aims(objective, _bounds(setting, data.get("targets", {}), known), _free(setting, data.get("free", {})), tool, counts, stated)
+
+
+def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool) -> str:
+    default = "average_fidelity_heralded" if heralded else "average_fidelity"
+    name = setting.source.table(("objective",), raw, ("maximise",)).get("maximise", default)
+    if not isinstance(name, str) or name not in known:
+        what = f"must be a figure of this study, but is {name!r}; {near(name, known)}"
+        raise setting.source.wrong(("objective", "maximise"), what)
+    return name
+
+
+def _bounds(setting: Setting, raw: Any, known: dict[str, str]) -> dict[str, Bound]:
+    source, bounds = setting.source, {}
+    for name, sides in source.table(("targets",), raw).items():
+        if name not in known:
+            raise source.wrong(("targets", name), f"is no figure of this study; {near(name, known)}")
+        place = ("targets", name)
+        if not source.table(place, sides, ("min", "max")):
+            raise source.wrong(place, "must have min or max, but has neither")
+        ends = {side: quantity(source, (*place, side), value, _BOUNDS[known[name]]) for side, value in sides.items()}
+        if ends.get("min", 0.0) > ends.get("max", math.inf):
+            raise source.wrong(place, f"must have its min at most its max, but is {sides['min']!r} to {sides['max']!r}")
+        bounds[name] = Bound(dimension=known[name], **ends)
+    return bounds
+
+
+def _free(setting: Setting, raw: Any) -> dict[str, tuple[float, float]]:
+    source, known = setting.source, scalars(setting.parts)
+    free = {}
+    for path, ends in source.table(("free",), raw).items():
+        place = ("free", path)
+        if path not in known:
+            raise source.wrong(place, f"is no parameter of this study; {near(path, known)}")
+        parameter = known[path][0]
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise source.wrong(place, f"must be [low, high], but is {ends!r}")
+        low, high = (quantity(source, place, end, parameter) for end in ends)
+        if not low < high:
+            raise source.wrong(place, f"must have its low end below its high end, but is {ends[0]} to {ends[1]}")
+        try:
+            choose({path: (low, high)}, setting.parts)
+        except ValueError as error:
+            raise source.wrong(place, str(error).removeprefix(f"{path}: ")) from None
+        free[path] = (low, high)
+    return free
+
+
+def _tools() -> dict[str, Any]:
+    """The optimisers that Optax exports, by name."""
+    return {
+        name: tool
+        for name, tool in vars(optax).items()
+        if inspect.isfunction(tool) and "learning_rate" in inspect.signature(tool).parameters
+    }
+
+
+def _optimiser(setting: Setting, raw: Any) -> tuple[Any, dict[str, int], dict[str, Any]]:
+    source = setting.source
+    table = dict(source.table(("optimiser",), raw))
+    counts = dict(_COUNTS)
+    for name in _COUNTS:
+        counts[name] = value = table.pop(name, _COUNTS[name])
+        least, most = (0, 2**32 - 1) if name == "seed" else (1, 10**7)
+        if type(value) is not int or not least <= value <= most:
+            raise source.wrong(("optimiser", name), f"must be a whole number of at least {least}, but is {value!r}")
+    if not table:
+        return None, counts, {"name": "adam", "learning_rate": "0.1, halved ten times", **counts}
+    name, tools = table.pop("name", "adam"), _tools()
+    if not isinstance(name, str) or name not in tools:
+        raise source.wrong(("optimiser", "name"), f"must be an optimiser of Optax, but is {name!r}; {near(name, tools)}")
+    allowed = inspect.signature(tools[name]).parameters
+    for key, value in table.items():
+        if key not in allowed:
+            raise source.wrong(("optimiser", key), f"is no setting of {name}; {near(key, ['name', *_COUNTS, *allowed])}")
+        if type(value) not in (int, float, bool) or not math.isfinite(value) or (key == "learning_rate" and value <= 0):
+            raise source.wrong(("optimiser", key), f"must be a number, such as 0.1, but is {value!r}")
+    try:
+        tool = tools[name](**table)
+    except (TypeError, ValueError) as error:
+        raise source.wrong(("optimiser",), f"does not fit {name}: {error}") from None
+    return tool, counts, {"name": name, **table, **counts}
+
+
+def shown(bounds: dict[str, Bound]) -> dict[str, dict[str, Any]]:
+    """Targets as JSON states them."""
+    table: dict[str, dict[str, Any]] = {}
+    for name, bound in bounds.items():
+        ends = {side: getattr(bound, side) for side in ("min", "max")}
+        table[name] = {side: None if end is None else units.canonical(end, bound.dimension)[0] for side, end in ends.items()}
+        table[name]["unit"] = units.canonical(1.0, bound.dimension)[1]
+    return table
+
+
+def boxes(setting: Setting, free: dict[str, tuple[float, float]]) -> dict[str, dict[str, Any]]:
+    """Boxes as JSON states them."""
+    known = {path: parameter for path, parameter, _ in parameters.walk(setting.parts)}
+    ends = {path: [units.canonical(end, known[path].dimension)[0] for end in box] for path, box in free.items()}
+    return {path: {"bounds": ends[path], "unit": units.canonical(1.0, known[path].dimension)[1]} for path in free}

@@ -1,0 +1,273 @@
+"""A study's file -> the parts it describes: checked values, what each is known by, and how the connection is assembled from them.
+
+The parts are ``{"device": {...}, "node": {...}, "path": Link, "photon": ...}``, so that a parameter has the same path everywhere:
+``device.lab.pump_power``, ``node.a.qubit.t1``, ``path.fibre.length``, ``photon.bandwidth``. Each input has a status: "given" in the file,
+"default" of its class, or that of the library's entry (primary, secondary, derived, assumed, recalled).
+"""
+
+import dataclasses
+import re
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .. import parameters, units
+from ..devices import catalogue
+from ..devices.base import AbstractDevice
+from ..link.base import AbstractStage
+from ..link.emission import Qubit
+from ..link.link import Link
+from ..link.node import RESERVED, Connection, Node
+from ..link.wavepacket import AbstractWavepacket
+from ..protocols.transfer import Transfer
+from ..qubit.encodings import AbstractEncoding
+from .source import Place, Source, WrongInput, near
+
+_ARRAYS = {"times": "time", "first": "time", "step": "time", "samples": "number", "values": "number"}
+"""Fields of a photon known by numbers."""
+WORD = r"[A-Za-z_][A-Za-z0-9_-]*"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """All of a study but its aims.
+
+    Attributes:
+        source: the file.
+        parts: the tree of what has parameters.
+        devices: node -> name of its device.
+        encoding: of the transfer.
+        image: of the path's link.
+        frequency_shift: of the path (rad/s).
+        status: path of an input or option -> what it is known by.
+    """
+
+    source: Source
+    parts: dict[str, Any]
+    devices: dict[str, str]
+    encoding: AbstractEncoding
+    image: str
+    frequency_shift: float
+    status: dict[str, str]
+
+    def assemble(self, parts: dict[str, Any], samples: int = 512) -> tuple[Transfer, Connection]:
+        """The transfer and the connection, from the parts; for use inside a compiled function."""
+        a, b = (Node(qubit=parts["node"][end]["qubit"], device=parts["device"][self.devices[end]]) for end in ("a", "b"))
+        transfer = Transfer(self.encoding, parts["photon"], parts.get("detection"), samples)
+        shift = jnp.asarray(self.frequency_shift)
+        return transfer, Connection(a, b, parts["path"], frequency_shift=shift)
+
+
+def quantity(source: Source, place: Place, raw: Any, parameter: parameters.Parameter) -> float:
+    """A value of the file, inside units.
+
+    Raises:
+        WrongInput: with the right form.
+    """
+    try:
+        return catalogue.quantity(raw, parameter)
+    except ValueError as error:
+        raise source.wrong(place, str(error)) from None
+
+
+def _known(cls: type, extra: tuple[str, ...] = ()) -> tuple[dict[str, parameters.Parameter], list[str]]:
+    fields = parameters.fields_of(cls)
+    return fields, [item.name for item in dataclasses.fields(cls) if item.name not in fields and item.name not in extra]
+
+
+def _array(source: Source, place: Place, raw: Any, dimension: str) -> Any:
+    """Times as strings, amplitudes as numbers or [re, im] pairs."""
+    if isinstance(raw, list) and dimension == "time":
+        return np.array([_array(source, place, one, dimension) for one in raw], float)
+    if dimension == "time":
+        return quantity(source, place, raw, parameters.Parameter("time", (-np.inf, np.inf)))
+    pairs = [one if isinstance(one, list) else [one, 0.0] for one in raw] if isinstance(raw, list) else None
+    good = pairs and all(len(pair) == 2 and all(type(x) in (int, float) and np.isfinite(x) for x in pair) for pair in pairs)
+    if not good:
+        raise source.wrong(place, "must be a list of finite numbers or [re, im] pairs, such as [0.1, 0.5, [0.3, 0.1]]")
+    return np.array([complex(*map(float, pair)) for pair in pairs or []])
+
+
+class Maker:
+    """Makes modules from tables and notes the status of each of their inputs."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.status = source, {}  # type: Source, dict[str, str]
+
+    def make(self, cls: Any, place: Place, path: str, raw: dict[str, Any], entry: catalogue.Entry | None = None, skip: Any = ()) -> Any:
+        """A module of the class from the table at a place; ``path`` is its own in the parts, ``skip`` names keys that are not fields."""
+        fields, options = _known(cls)
+        given = {key: value for key, value in self.source.table(place, raw, [*skip, *fields, *options]).items() if key not in skip}
+        values: dict[str, Any] = {}
+        for key, value in given.items():
+            at = (*place, key)
+            if key in fields:
+                values[key] = quantity(self.source, at, value, fields[key])
+            elif key in _ARRAYS:
+                values[key] = _array(self.source, at, value, _ARRAYS[key])
+            else:
+                values[key] = self._option(cls, at, value)
+        status = dict.fromkeys(values, "given")
+        if entry is not None:
+            own = {key: catalogue.quantity(value.value, fields[key]) for key, value in entry.fields.items()}
+            values = catalogue.merged({**own, **entry.options}, values)
+            status = {**{key: value.status for key, value in entry.fields.items()}, **status}
+        if "heating_conductance" in given:
+            self._exponent(place, given, values, status)
+        for item in dataclasses.fields(cls):
+            missing = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+            if item.name not in values and missing:
+                raise self.source.wrong(place, f"must have {item.name}, but has {', '.join(raw) or 'nothing'}")
+        try:
+            module = cls(**{key: np.asarray(value) if key in fields else value for key, value in values.items()})
+        except (ValueError, TypeError) as error:
+            raise self._located(place, cls, str(error)) from None
+        for key in (*fields, *options):
+            if getattr(module, key) is not None:
+                self.status[f"{path}.{key}"] = status.get(key, "default")
+        return module
+
+    def _option(self, cls: type, place: Place, value: Any) -> Any:
+        wanted = next(type(item.default) for item in dataclasses.fields(cls) if item.name == place[-1])
+        if type(value) is not wanted:
+            raise self.source.wrong(place, f"must be {'true or false' if wanted is bool else 'a name in quotes'}, but is {value!r}")
+        return value
+
+    def _exponent(self, place: Place, given: dict[str, Any], values: dict[str, Any], status: dict[str, str]) -> None:
+        """The unit W/K^q of a heating conductance and the heating exponent must agree; unstated, it is the unit's."""
+        stated = units.parse(given["heating_conductance"], "conductance").exponent
+        if values.setdefault("heating_exponent", stated) != stated:
+            what = f"must be in W/K^{values['heating_exponent']:g}, as heating_exponent says, but is {given['heating_conductance']!r}"
+            raise self.source.wrong((*place, "heating_conductance"), what)
+        status.setdefault("heating_exponent", "given")
+
+    def _located(self, place: Place, cls: type, message: str) -> WrongInput:
+        found = re.match(rf"{cls.__name__}(?:\.(\w+))? (.*)", message, re.DOTALL)
+        key = (found[1],) if found and found[1] else ()
+        return self.source.wrong((*place, *key), found[2] if found else message)
+
+    def kind(self, place: Place, raw: dict[str, Any], key: str, known: dict[str, Any]) -> Any:
+        """The class that a table names."""
+        name = raw.get(key)
+        if name is None:
+            raise self.source.wrong(place, f"must have {key}, one of {', '.join(known)}")
+        if not isinstance(name, str) or name not in known:
+            raise self.source.wrong((*place, key), f"must be one of {', '.join(known)}, but is {name!r}; {near(name, known)}")
+        return known[name]
+
+
+def _device(maker: Maker, name: str, raw: Any) -> AbstractDevice:
+    place: Place = ("device", name)
+    if not re.fullmatch(WORD, name):
+        raise maker.source.wrong(place, f"must be a word of letters, digits, - and _, but is {name!r}")
+    source, known = maker.source, catalogue.kinds(AbstractDevice)
+    source.table(place, raw)
+    if ("from" in raw) == ("kind" in raw):
+        which = "both" if "from" in raw else "neither"
+        raise source.wrong(place, f'must have either from = "{catalogue.names()[-1]}" or kind = "{next(iter(known))}", but has {which}')
+    if "kind" in raw:
+        return maker.make(maker.kind(place, raw, "kind", known), place, f"device.{name}", raw, skip=("kind",))
+    if not isinstance(raw["from"], str) or raw["from"] not in catalogue.names():
+        what = f"must be an entry of the device library, but is {raw['from']!r}; {near(raw['from'], catalogue.names())}"
+        raise source.wrong((*place, "from"), what)
+    entry = catalogue.entry(raw["from"])
+    return maker.make(known[entry.kind], place, f"device.{name}", raw, entry, skip=("from",))
+
+
+def _node(maker: Maker, end: str, raw: Any, devices: dict[str, Any]) -> tuple[str, Qubit]:
+    place: Place = ("node", end)
+    maker.source.table(place, raw, ("device", "qubit"), needed=("device", "qubit"))
+    name = raw["device"]
+    if not isinstance(name, str) or name not in devices:
+        raise maker.source.wrong((*place, "device"), f"must be a device of this file, but is {name!r}; {near(name, devices)}")
+    return name, maker.make(Qubit, (*place, "qubit"), f"node.{end}.qubit", raw["qubit"])
+
+
+def stage_kinds() -> dict[str, Any]:
+    """The stages that a file's path may hold: those made of parameters alone."""
+    return {name: cls for name, cls in catalogue.kinds(AbstractStage).items() if not _known(cls)[1]}
+
+
+def _path(maker: Maker, rows: Any, image: str) -> Link:
+    source, known = maker.source, stage_kinds()
+    if not isinstance(rows, list) or not rows:
+        raise source.wrong(("path",), "must be one or more [[path]] stages, but has none")
+    stages: dict[str, AbstractStage] = {}
+    for index, raw in enumerate(rows):
+        place: Place = ("path", index)
+        cls = maker.kind(place, source.table(place, raw), "kind", known)
+        name = raw.get("name", raw["kind"])
+        if not isinstance(name, str) or not re.fullmatch(WORD, name):
+            raise source.wrong((*place, "name"), f"must be a word of letters, digits, - and _, but is {name!r}")
+        if name in RESERVED or name == "image":
+            raise source.wrong((*place, "name"), f"must not be {', '.join(RESERVED)} or image, but is {name!r}")
+        if name in stages:
+            raise source.wrong((*place, "name"), f"must not be used twice, but {name!r} is")
+        stages[name] = maker.make(cls, place, f"path.{name}", raw, skip=("name", "kind"))
+    return Link(image=image, **stages)  # type: ignore[arg-type]
+
+
+def _photon(maker: Maker, key: str, raw: Any) -> AbstractWavepacket:
+    place: Place = ("transfer", key)
+    cls = maker.kind(place, maker.source.table(place, raw), "shape", catalogue.kinds(AbstractWavepacket))
+    return maker.make(cls, place, key, raw, skip=("shape",))
+
+
+def load(source: Source) -> Setting:
+    """Everything that is computed with, checked.
+
+    Raises:
+        WrongInput: one line, at the first thing that is wrong.
+    """
+    data, maker, encodings = source.data, Maker(source), catalogue.kinds(AbstractEncoding)
+    transfer = source.table(("transfer",), data.get("transfer"), needed=("encoding", "photon"))
+    encoding = maker.kind(("transfer",), transfer, "encoding", encodings)
+    options = {key: value for key, value in transfer.items() if key not in ("photon", "detection")}
+    parts: dict[str, Any] = {"device": {}, "node": {}}
+    chosen = maker.make(encoding, ("transfer",), "transfer", options, skip=("encoding",))
+    for name, raw in source.table(("device",), data.get("device", {})).items():
+        parts["device"][name] = _device(maker, name, raw)
+    held = {}
+    for end, raw in source.table(("node",), data["node"], ("a", "b"), needed=("a", "b")).items():
+        held[end], qubit = _node(maker, end, raw, parts["device"])
+        parts["node"][end] = {"qubit": qubit}
+    parts["device"] = {name: device for name, device in parts["device"].items() if name in held.values()}
+    connection = source.table(("connection",), data.get("connection", {}), ("image", "frequency_shift"))
+    image = connection.get("image", "filtered")
+    if image not in ("filtered", "coherent"):
+        raise source.wrong(("connection", "image"), f'must be "filtered" or "coherent", but is {image!r}')
+    parts["path"] = _path(maker, data["path"], image)
+    for key in ("photon", "detection"):
+        if key in transfer:
+            parts[key] = _photon(maker, key, transfer[key])
+    shift = parameters.fields_of(Connection)["frequency_shift"]
+    moved = quantity(source, ("connection", "frequency_shift"), connection.get("frequency_shift", "0 Hz"), shift)
+    maker.status["connection.image"] = "given" if "image" in connection else "default"
+    maker.status["connection.frequency_shift"] = "given" if "frequency_shift" in connection else "default"
+    setting = Setting(source, parts, held, chosen, image, moved, maker.status)
+    _agree(setting)
+    return setting
+
+
+def _agree(setting: Setting) -> None:
+    """Optical carriers agree; both ends convert and are stable."""
+    sent, received = (float(setting.parts["device"][setting.devices[end]].frequency_o) for end in ("a", "b"))
+    gap = received - sent - setting.frequency_shift
+    if abs(gap) > 1e-9 * sent:
+        what = f"must bring the optical carrier of node a to that of b, but leaves {units.show(gap, 'rate')}"
+        right = f'state [connection] frequency_shift = "{units.show(received - sent, "rate", 12)}", or tune frequency_o'
+        raise setting.source.wrong(("connection", "frequency_shift"), f"{what}: {right}")
+    for name, device in setting.parts["device"].items():
+        if getattr(device, "pump", "red") == "blue":
+            raise setting.source.wrong(("device", name, "pump"), 'must be "red" to transfer a qubit, but is "blue", which makes pairs')
+        system = eqx.filter_eval_shape(type(device).linear_system, device)
+        if system.active and (margin := float(device.stability_margin())) <= 0:
+            what = f"is unstable: a disturbance grows at {units.show(-margin, 'rate')}; lower its pump or its squeezing coupling"
+            raise setting.source.wrong(("device", name), what)
+
+
+def scalars(module: eqx.Module | dict[str, Any]) -> dict[str, tuple[parameters.Parameter, float]]:
+    """Path -> (parameter, concrete value inside) of every scalar parameter."""
+    return {path: (parameter, float(value)) for path, parameter, value in parameters.walk(module) if np.shape(value) == ()}

@@ -1,0 +1,223 @@
+"""One evaluation of a study: everything its JSON says, by one compiled function.
+
+The answer is in SI with ordinary frequencies; a figure that an encoding lacks, or that does not exist, is null.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import parameters, units
+from ..design.sensitivity import elasticities, is_relative
+from ..devices.base import AbstractDevice
+from ..devices.catalogue import kebab
+from ..link.base import Prepared
+from ..link.wavepacket import AbstractWavepacket
+from ..programs import compiled
+from ..protocols.transfer import Passage, Performance, budget, time_window
+from ..units import Hz, hbar, k_B, to_hz
+from .aims import Aims
+from .config import Setting
+from .figures import FIDELITIES, figure
+from .resolved import inputs
+
+INFINITE = 1e130
+"""A slope beyond this diverges (see ``numerics.sqrt``)."""
+SHARE = ("transmission_db", "noise_input", "fidelity_gain_if_ideal")
+MOST_SAMPLES = 2**16
+SPARE = 1.1
+"""What is asked for resolves the packet's spectrum down to 1e-32 of its power; at a tenth fewer samples 1e-29 is left out."""
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """Evaluates a study at any of its designs; compiled at the first, once for all that follow."""
+
+    setting: Setting
+    aims: Aims
+    samples: int = 512
+    _compiled: Callable[[Any], Any] | None = None
+
+    def __call__(self, parts: dict[str, Any], optimised: Iterable[str] = ()) -> dict[str, Any]:
+        """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status."""
+        while True:
+            if self._compiled is None:
+                self._compiled = compiled(lambda parts: _numbers(self.setting, self.aims, self.samples, parts), tag=f"{self.samples}")
+            found = jax.device_get(self._compiled(parts))
+            wanted = found.pop("samples")
+            if not SPARE * self.samples < min(wanted, MOST_SAMPLES):
+                break
+            self.samples, self._compiled = min(MOST_SAMPLES, 2 ** math.ceil(math.log2(wanted))), None
+        status = self.setting.status | dict.fromkeys(optimised, "optimised")
+        return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
+
+
+def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) -> dict[str, Any]:
+    """All numbers, traced."""
+    kept: list[Any] = []
+
+    def at(parts: dict[str, Any]) -> Any:
+        transfer, connection = setting.assemble(parts, samples)
+        passage = Passage.over(transfer, connection)
+        performance = transfer.performance(passage)
+        arrays, static = eqx.partition((performance, passage), eqx.is_array)
+        kept.append(static)
+        return figure(aims.objective, performance, passage), arrays
+
+    slopes, (objective, arrays) = elasticities(at, parts, has_aux=True)
+    performance, passage = eqx.combine(arrays, kept[-1])
+    transfer, _ = setting.assemble(parts, samples)
+    shares = budget(transfer, passage, aims.fidelity)
+    return {
+        "link": _link(performance, passage.link),
+        "packet": _packet(performance),
+        "transfer": _transfer(performance),
+        "objective": objective,
+        "stages": [{name: getattr(share, name) for name in SHARE} for share in shares.shares],
+        "remainder": shares.remainder,
+        "elasticities": slopes,
+        "devices": {name: _device(device) for name, device in parts["device"].items()},
+        "samples": _samples_wanted(passage.link, transfer.photon),
+    }
+
+
+def _samples_wanted(link: Prepared, photon: AbstractWavepacket) -> Any:
+    reach = jnp.minimum(photon.reach, 400 * jnp.max(photon.features()[1]))
+    return time_window(link.poles, photon) * 2 * reach / Hz
+
+
+def _link(performance: Performance, link: Prepared) -> dict[str, Any]:
+    at = performance.link
+    return {
+        "efficiency": at.efficiency,
+        "efficiency_internal": at.efficiency_internal,
+        "bandwidth_fwhm_hz": to_hz(at.bandwidth_fwhm),
+        "ripple_db": at.ripple_db,
+        "added_noise_input": at.added_noise_input,
+        "carrier_hz": None if link.carrier is None else to_hz(link.carrier),
+        "delay_s": jnp.asarray(link.delay, float),
+    }
+
+
+def _packet(performance: Performance) -> dict[str, Any]:
+    packet = performance.packet
+    return {
+        "transmission": packet.transmission,
+        "efficiency": packet.efficiency,
+        "noise_output": packet.noise,
+        "noise_input": packet.added_noise_input,
+        "photon_length_s": performance.photon_length,
+    }
+
+
+def _transfer(performance: Performance) -> dict[str, Any]:
+    process, channel = performance.process, performance.channel
+    own = (*FIDELITIES, "success_probability")
+    rest = ("leakage", "multi_photon_probability", "vacuum_probability", "pauli_x", "pauli_y", "pauli_z")
+    return {
+        **{name: getattr(process, name) for name in (*own, *rest)},
+        "channel_transmission": channel.transmission,
+        "channel_noise": channel.noise,
+        "coherence": performance.coherence,
+        "latency_s": performance.latency,
+        "rate_per_s": performance.rate,
+    }
+
+
+def _device(device: AbstractDevice) -> dict[str, Any]:
+    system, pumps = device.linear_system(), device.drives()
+    return {
+        "cooperativities": device.cooperativities(),
+        "pumps": {
+            name: {"coupling_hz": to_hz(pump.coupling), "power_w": pump.power, "photons": pump.photons} for name, pump in pumps.items()
+        },
+        "occupations": dict(zip(system.ports, system.occupation, strict=True)),
+        "stability_margin_hz": to_hz(system.stability_margin()),
+    }
+
+
+# --- what leaves ---------------------------------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """Numbers as JSON has them: complex ones as [re, im], and null for NaN and what diverges."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if np.iscomplexobj(value):
+        return [plain(value.real), plain(value.imag)]
+    number = float(value)
+    return number if math.isfinite(number) and abs(number) < INFINITE else None
+
+
+def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    elastic, unit = _elasticities(parts, found["elasticities"])
+    encoding = {"encoding": kebab(type(setting.encoding).__name__), "convention": getattr(setting.encoding, "convention", None)}
+    return {
+        "link": plain(found["link"]),
+        "packet": plain(found["packet"]),
+        "transfer": {**encoding, **plain(found["transfer"])},
+        "objective": {"name": aims.objective, "value": plain(found["objective"])},
+        "stages": _stages(parts, found["stages"]),
+        "remainder": plain(found["remainder"]),
+        "elasticities": elastic,
+        "elasticity_units": unit,
+        "devices": {name: _facts(parts["device"][name], facts) for name, facts in found["devices"].items()},
+        "inputs": inputs(setting, parts),
+        "stable": all(bool(facts["stability_margin_hz"] > 0) for facts in found["devices"].values()),
+        "model": _model(setting, parts),
+    }
+
+
+def _stages(parts: dict[str, Any], shares: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    path = [(name, kebab(type(stage).__name__)) for name, stage in zip(parts["path"].names, parts["path"].parts, strict=True)]
+    row = [("emit", "emit"), ("up", "convert"), *path, ("down", "convert"), ("absorb", "absorb")]
+    return [{"name": name, "kind": kind, **plain(share)} for (name, kind), share in zip(row, shares, strict=True)]
+
+
+def _elasticities(parts: dict[str, Any], slopes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """d ln / d ln as it is, unit "1"; d ln / d p per canonical unit, "per Hz"."""
+    table, unit = {}, {}
+    for path, parameter, value in parameters.walk(parts):
+        if path in slopes:
+            size = units.canonical(1.0, parameter.dimension)
+            relative = bool(is_relative(parameter, float(value)))
+            table[path] = plain(slopes[path] if relative else slopes[path] / size[0])
+            unit[path] = "1" if relative else f"per {size[1]}"
+    return table, unit
+
+
+_FREQUENCY = {"microwave": "frequency_e", "optical": "frequency_o", "mechanical": "frequency_m"}
+
+
+def _facts(device: AbstractDevice, facts: dict[str, Any]) -> dict[str, Any]:
+    """A device's derived figures; a bath's temperature is the one that its occupation has at the mode's frequency."""
+
+    def temperature(port: str, occupation: float) -> float | None:
+        field = _FREQUENCY.get(port.split()[0])
+        if field is None or not occupation >= 0:
+            return None
+        return hbar * float(getattr(device, field)) / (k_B * math.log1p(1 / occupation)) if occupation > 0 else 0.0
+
+    found = plain(facts)
+    occupations = found.pop("occupations")
+    baths = {port: {"occupation": n, "temperature_k": temperature(port, n)} for port, n in occupations.items()}
+    return {"kind": kebab(type(device).__name__), **found, "baths": baths}
+
+
+def _model(setting: Setting, parts: dict[str, Any]) -> str:
+    """Which model stands behind the numbers."""
+    told = []
+    for name, device in parts["device"].items():
+        system = eqx.filter_eval_shape(type(device).linear_system, device)
+        form = getattr(device, "model", "rotating-wave")
+        told.append(f"{name}: {form}, {len(system.modes)} modes, {'doubled' if system.signs is None else 'signed'} basis")
+    mode = "given detection mode" if "detection" in parts else "matched detection mode"
+    return f"{'; '.join(told)}; continuous pump; image band {setting.image}; {mode}"

@@ -1,0 +1,159 @@
+"""The optimisation of a study: from its parts, targets and boxes to the contract's JSON, and the run's folder.
+
+A closed bound comes with the target on efficiency: eta <= prod eta_e eta_o times what the passive path passes, unless a device has gain.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import units
+from ..design.maximise import ChunkReport, maximise
+from ..design.optimum import Optimum
+from ..design.targets import Targets
+from ..devices.base import escape_efficiency
+from ..numerics import abs2
+from ..programs import compiled
+from ..protocols.transfer import Passage
+from ..units import Hz, to_hz
+from .aims import Aims
+from .config import Setting
+from .evaluate import Evaluation, plain
+from .figures import figure
+from .record import Folder, dumps, now, provenance
+from .resolved import resolved, stated
+
+AGREE = 1e-7
+"""A finer sampling of the receiver's mode that moves the optimum by less than this, relative, is no reason to search again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an optimisation hands to the command line: the JSON object, and the curves of its figures."""
+
+    answer: dict[str, Any]
+    optimum: Optimum
+    curves: dict[str, np.ndarray]
+
+
+def objective(setting: Setting, aims: Aims, samples: int) -> Callable[[dict[str, Any]], Any]:
+    """parts -> (the objective, the figures that have targets), for ``maximise``."""
+
+    def at(parts: dict[str, Any]) -> Any:
+        transfer, connection = setting.assemble(parts, samples)
+        passage = Passage.over(transfer, connection)
+        performance = transfer.performance(passage)
+        value = figure(aims.objective, performance, passage)
+        return value, {name: figure(name, performance, passage) for name in aims.bounds}
+
+    return at
+
+
+def ceilings(setting: Setting) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    """The closed bound on the whole link's efficiency; None where a device can amplify."""
+    if any(eqx.filter_eval_shape(type(device).linear_system, device).active for device in setting.parts["device"].values()):
+        return None
+
+    def at(parts: dict[str, Any]) -> dict[str, Any]:
+        bound = jnp.ones(())
+        for name in setting.devices.values():
+            system = parts["device"][name].linear_system()
+            bound = bound * escape_efficiency(system, "microwave") * escape_efficiency(system, "optical")
+        for stage in parts["path"].parts:
+            bound = bound * abs2(stage.prepare().response(jnp.zeros(())).u)
+        return {"efficiency": (bound, "eta <= eta_e eta_o of both devices and the path's loss")}
+
+    return at
+
+
+Keep = Callable[[int], contextlib.AbstractContextManager[Any]]
+"""Where programs for this many samples are kept (``programs.kept``)."""
+
+
+def run(setting: Setting, aims: Aims, folder: Folder, progress: Callable[[ChunkReport], None], keep: Keep) -> Outcome:
+    """Optimise, evaluate before and after, and write everything but the pictures into the folder."""
+    begun, clock = now(), time.perf_counter()
+    provenance_ = provenance(setting.source, aims.counts["seed"])
+    folder.text("config.toml", setting.source.text)
+    folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
+    evaluate = Evaluation(setting, aims)
+    before = evaluate(setting.parts)
+    folder.text("metrics.jsonl", "")
+    targets = Targets(aims.bounds, ceilings(setting)) if aims.bounds else None
+
+    def report(chunk: ChunkReport) -> None:
+        slack = plain(chunk.smallest_slack)
+        row = {"step": chunk.step, "steps": chunk.steps, "value": plain(chunk.value), "smallest_slack": slack}
+        folder.line("metrics.jsonl", {**row, "seconds": time.perf_counter() - clock, "seconds_left": chunk.seconds_left})
+        progress(chunk)
+
+    while True:
+        samples = evaluate.samples
+        search: dict[str, Any] = {"optimiser": aims.tool, "targets": targets, "progress": report, **aims.counts}
+        with keep(samples):
+            found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
+        after = evaluate(found.model, aims.free)
+        if evaluate.samples == samples or abs(after["objective"]["value"] - found.value) <= AGREE * abs(found.value):
+            break
+    width = max(one["link"]["bandwidth_fwhm_hz"] or 1e6 for one in (before, after)) * Hz
+    curves = {**_curves(setting, found.model, width), "history": found.history, "slack_history": found.slack_history}
+    times = {"started": begun, "finished": now(), "seconds": time.perf_counter() - clock}
+    answer = _answer(before, after, found, {**provenance_, "samples": evaluate.samples, **times, "folder": str(folder.path)})
+    folder.text("run.json", dumps(answer["run"]))
+    folder.arrays("result.npz", **curves, starts=found.starts, start_slacks=found.start_slacks)
+    return Outcome(answer, found, curves)
+
+
+def _answer(before: Any, after: Any, found: Optimum, run: dict[str, Any]) -> dict[str, Any]:
+    targets = []
+    for row in found.targets:
+        bound, unit = units.canonical(row.bound, row.dimension)
+        ends = {"bound": bound, "value": plain(units.canonical(row.value, row.dimension)[0]), "unit": unit}
+        flags = {"met": row.met, "active": row.active, "slack": plain(row.slack), "multiplier": plain(row.multiplier)}
+        targets.append({"name": row.name, "kind": row.kind, **ends, **flags, "out_of_reach": row.out_of_reach})
+    free = {}
+    for path, part in found.free.items():
+        unit = stated(part.parameter, 1.0)["unit"]
+        values = {"before": part.before, "after": part.after}
+        free[path] = {
+            **{name: stated(part.parameter, value)["value"] for name, value in values.items()},
+            "bounds": [stated(part.parameter, end)["value"] for end in part.bounds],
+            "at_bound": part.at_bound,
+            "unit": unit,
+            "multiplier": plain(part.multiplier),
+        }
+    starts = {
+        "count": len(found.starts),
+        "agreement": found.agreement,
+        "steps": found.steps,
+        "unstable_evaluations": found.unstable_evaluations,
+        "residual": plain(found.residual),
+        "values": [plain(value) for value in found.starts],
+        "smallest_slacks": [plain(value) for value in found.start_slacks],
+    }
+    result = {"status": found.result.name.lower().replace("_", "-"), "message": found.message}
+    return {"before": before, "after": after, "result": result, "targets": targets, "free": free, "starts": starts, "run": run}
+
+
+def _curves(setting: Setting, after: dict[str, Any], width: float) -> dict[str, np.ndarray]:
+    """|u|^2 and the noise at the input against the offset from the carrier (Hz), before and after; ``width`` in rad/s."""
+    omega = np.linspace(-1.5, 1.5, 601) * width
+
+    @compiled
+    def at(parts: dict[str, Any], omega: Any) -> Any:
+        link = setting.assemble(parts)[1].link().prepare()
+        found = jax.vmap(lambda w: link.response(w).filtered())(omega)
+        return {"power": abs2(found.u), "noise": found.noise}
+
+    curves = {"frequency_hz": to_hz(omega)}
+    for name, parts in (("before", setting.parts), ("after", after)):
+        found = jax.device_get(at(parts, omega))
+        curves |= {f"efficiency_{name}": found["power"], f"added_noise_input_{name}": found["noise"] / found["power"]}
+    return curves
