@@ -75,8 +75,9 @@ def compute(points: int = 201) -> dict[str, Any]:
 def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
     """The figure: fidelity above, success below, against the fibre's length."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(6.8, 6.6), layout="constrained")
+    figure = Figure(figsize=(6.8, 6.6), layout=ConstrainedLayoutEngine(w_pad=0.1))
     top, bottom = figure.subplots(2, 1, sharex=True)
     length = np.array(numbers["length_m"]) / 1e3
     for name, style, colour in STYLES:
@@ -97,7 +98,6 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "(pump and heating assumed) and as optimised in e02; fibre of 0.2 dB/km, a 0.5 dB switch. Where the\n"
         "fidelity has gone to 1/2 the herald still clicks: on noise."
     )
-    figure.get_layout_engine().set(w_pad=0.1)
     figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
     figure.savefig(path, dpi=160, metadata={"Software": None})
 

@@ -176,7 +176,9 @@ def test_pump_photons():
     pumped = ElectroOptic(**rates, g0=37 * Hz, pump_power=0.1 * W, kappa_p_ext=2 * MHz, kappa_p_int=4 * MHz, frequency_o=193 * THz)
     photons = 2 * MHz * 0.1 / (hbar * 193 * THz) / (3 * MHz) ** 2
     np.testing.assert_allclose(pumped.drives()["optical"].photons, photons, rtol=ALGEBRA)
-    np.testing.assert_allclose(pumped.cooperativities()["microwave-optical"], 4 * photons * (37 * Hz) ** 2 / (26 * 2 * MHz**2), rtol=ALGEBRA)
+    np.testing.assert_allclose(
+        pumped.cooperativities()["microwave-optical"], 4 * photons * (37 * Hz) ** 2 / (26 * 2 * MHz**2), rtol=ALGEBRA
+    )
     # Stated the other ways round, it is the same pump.
     for given in ({"pump_photons": pump.photons}, {"cooperativity": it.cooperativities()["microwave-optical"]}):
         again = ElectroOptic(**rates, g0=37 * Hz, pump_detuning=5 * MHz, frequency_o=193 * THz, **given).drives()["optical"]
@@ -247,5 +249,7 @@ def test_faults_of_peers():
 )
 def test_wrong_sheets_are_refused(change, message):
     with pytest.raises(ValueError) as error:
-        device(**({"c": 0.4} | change) if "cooperativity" not in change else {"c": None} | {k: v for k, v in change.items() if v is not None})
+        device(
+            **({"c": 0.4} | change) if "cooperativity" not in change else {"c": None} | {k: v for k, v in change.items() if v is not None}
+        )
     assert message in str(error.value)

@@ -58,7 +58,9 @@ def electro_optic(v):
 def membrane(v):
     ge = mp.sqrt(v["cooperativity_e"] * (v["kappa_e_ext"] + v["kappa_e_int"]) * v["gamma_m"]) / 2
     go = v["g0_o"] * mp.sqrt(photons(v, "o", v["pump_power_o"], v["pump_detuning_o"]))
-    h = mp.matrix([[v["detuning_e"] + v["frequency_m"], 0, ge], [0, v["detuning_o"] - v["pump_detuning_o"], go], [ge, go, v["frequency_m"]]])
+    h = mp.matrix(
+        [[v["detuning_e"] + v["frequency_m"], 0, ge], [0, v["detuning_o"] - v["pump_detuning_o"], go], [ge, go, v["frequency_m"]]]
+    )
     xi = mp.matrix([[0, 0, ge], [0, 0, go], [ge, go, 0]])
     hot = heat(v, v["temperature_m"], v["pump_power_o"])
     return h, xi, [*common(v, None), (2, v["gamma_m"], bose(v["frequency_m"], hot))]
@@ -157,21 +159,22 @@ SHEETS = {
 
 
 @eqx.filter_jit
-def _values_and_slopes(it):
+def _values_and_slopes(it, backward):
     def figures(it):
-        band = it.band()
-        noises = [it.added_noise_input(*UP), it.added_noise_input(*DOWN), it.back_action_occupation(*UP), it.back_action_occupation(*DOWN)]
-        answer = jnp.stack([it.efficiency(), noises[0], noises[1], band.fwhm, noises[2], noises[3]])
-        return answer, (answer, it.carrier(), band.low, band.high)
+        band, up, down = it.band(), it.carrier(*UP), it.carrier(*DOWN)
+        noises = [it.added_noise_input(*UP, omega=up), it.added_noise_input(*DOWN, omega=down)]
+        back = [it.back_action_occupation(*UP, omega=up), it.back_action_occupation(*DOWN, omega=down)]
+        answer = jnp.stack([it.efficiency(omega=up), *noises, band.fwhm, *back])
+        return answer, (answer, up, band.low, band.high)
 
-    return jax.jacrev(figures, has_aux=True)(it)
+    return (jax.jacrev if backward else jax.jacfwd)(figures, has_aux=True)(it)
 
 
 @pytest.mark.parametrize("name", SHEETS)
 def test_every_figure_with_respect_to_every_field(name):
     build, kind, own = SHEETS[name]
     it = kind(**RATES, **BATHS, **OFFSETS, **own)
-    slopes, (values, *near) = _values_and_slopes(it)
+    slopes, (values, *near) = _values_and_slopes(it, backward=name == "electro-optic")  # forward compiles faster
     with mp.workdps(40):
         near = [mp.mpf(float(x)) for x in near]
         sheet = {field: mp.mpf(float(value)) for field, _, value in parameters.walk(it)}
@@ -187,7 +190,8 @@ def test_every_figure_with_respect_to_every_field(name):
 
 
 def slope(figure, at):
-    return jax.value_and_grad(figure)(jnp.asarray(at))
+    """(value, derivative), compiled once."""
+    return jax.jit(jax.value_and_grad(figure))(jnp.asarray(at))
 
 
 WARM = {"n_e_ext": 0.1, "n_e_int": 0.4, "n_o_ext": 0.03, "n_o_int": 0.02}
@@ -201,7 +205,9 @@ def test_efficiency_at_no_coupling():
         assert value < 1e-270
         np.testing.assert_allclose(d, 4 * 0.8 * 0.6, rtol=GRADIENT)
     per_photon = 4 * (37 * Hz) ** 2 / (0.3 * MHz * MHz)
-    np.testing.assert_allclose(slope(lambda n: device(None, g0=37 * Hz, pump_photons=n).efficiency(), 0.0)[1], 1.92 * per_photon, rtol=GRADIENT)
+    np.testing.assert_allclose(
+        slope(lambda n: device(None, g0=37 * Hz, pump_photons=n).efficiency(), 0.0)[1], 1.92 * per_photon, rtol=GRADIENT
+    )
     per_watt = 0.8 * MHz / (hbar * 193.4 * THz) / (0.5 * MHz) ** 2
     d = slope(lambda p: device(None, g0=37 * Hz, pump_power=p).efficiency(), 0.0)[1]
     np.testing.assert_allclose(d, 1.92 * per_photon * per_watt, rtol=GRADIENT)
@@ -248,11 +254,14 @@ def test_a_perfect_mode_match_and_none():
 
 
 def test_resonance_and_absolute_zero():
-    for field in ("detuning_e", "detuning_o"):
-        for figure in (lambda it: it.efficiency(omega=CENTRE), lambda it: it.bandwidth_fwhm(), lambda it: it.added_noise_input()):
-            value, d = slope(lambda x, field=field, figure=figure: figure(device(**{field: x}, n_e_int=0.1)), 0.0)
-            np.testing.assert_allclose(d * MHz / value, 0.0, atol=GRADIENT)
-    assert slope(lambda t: device(temperature=t).added_noise_input(), 0.0) == (0.0, 0.0)
+    @jax.jit
+    @jax.jacrev
+    def slopes(x):
+        it = device(detuning_e=x[0], detuning_o=x[1], temperature=x[2], n_e_int=0.1)
+        return jnp.stack([it.efficiency(omega=CENTRE), it.bandwidth_fwhm() / MHz, it.added_noise_input()])
+
+    np.testing.assert_allclose(slopes(jnp.zeros(3)) * np.array([MHz, MHz, 1.0]), 0.0, atol=GRADIENT)
+    assert slope(lambda t: device(temperature=t).added_noise_input(omega=CENTRE), 0.0) == (0.0, 0.0)
 
 
 def test_degenerate_modes():

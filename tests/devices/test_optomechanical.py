@@ -122,7 +122,9 @@ def test_mixing_the_image_into_the_signal_is_not_done():
 
 def test_pumps_and_heating():
     sheet = {"g0_e": 2 * Hz, "g0_o": 30 * Hz, "pump_power_e": 1e-9, "pump_power_o": 0.1 * mW, "frequency_e": 8 * GHz}
-    it = device(**sheet, pump_detuning_o=-4.0 * MHz, temperature=40 * mK, heating_conductance=1e-4, heating_exponent=2.0, absorbed_fraction=0.1)
+    it = device(
+        **sheet, pump_detuning_o=-4.0 * MHz, temperature=40 * mK, heating_conductance=1e-4, heating_exponent=2.0, absorbed_fraction=0.1
+    )
     pumps = it.drives()
     ne = 0.9 * MHz * 1e-9 / (hbar * 8 * GHz) / ((0.5 * MHz) ** 2 + (5 * MHz) ** 2)  # by default a mechanical frequency below
     no = 1.6 * MHz * 1e-4 / (hbar * it.frequency_o) / ((1.0 * MHz) ** 2 + (4 * MHz) ** 2)

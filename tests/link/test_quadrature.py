@@ -1,7 +1,8 @@
 """The fixed nodes against scipy's adaptive quadrature and residues: the error that ``quadrature`` promises, measured.
 
-With 36 panels of 10 nodes (380 with the tails) and up to four poles, each 1e-3 to 1e3 of the packet's width, on and off its centre, the
-worst relative error of 750 draws is 1e-10 and the median 3e-16; within 1e-2 to 1e2 the worst is 1e-12. 24 panels leave 1e-7, 48 leave 1e-13.
+With 36 panels of 10 nodes (380 with the tails) and four poles, each 1e-3 to 1e3 of the packet's width, on and off its centre, the worst
+relative error of 480 draws is 3e-11 in the efficiency, 1e-11 in t and 4e-10 in the noise, the median 1e-14; within 1e-2 to 1e2 the
+worst is 1e-12. 38 panels leave 5e-11, 44 leave 3e-11, 12 leave 3e-2.
 """
 
 import functools
@@ -104,7 +105,7 @@ def test_the_measure_sees_too_few_panels():
 
 
 def test_one_pole_by_residues():
-    """int dw/2pi |f|^2 |u|^2 of a decaying packet of rate G and a pole d - i h: (a + b) / (2 a b) ((a + b)^2 + d^2)..., six decades."""
+    """int dw/2pi |f|^2 |u|^2 of a decaying packet of rate G and a pole d - i h: h (a + h) / ((a + h)^2 + d^2), a = G/2; six decades."""
     rng = np.random.default_rng(2)
     h, d = 10 ** np.linspace(-3, 3, 256), rng.normal(size=256) * 3
 
@@ -119,7 +120,8 @@ def test_one_pole_by_residues():
 def test_scales_and_shifts_with_its_features():
     """Rates times s, nodes times s."""
     centres, widths = jnp.array([0.0, 3.0]), jnp.array([1.0, 0.01])
-    one, other = nodes(centres, widths), nodes(1e9 * centres, 1e9 * widths)
+    ask = jax.jit(nodes)
+    one, other = ask(centres, widths), ask(1e9 * centres, 1e9 * widths)
     np.testing.assert_allclose(other.omega, 1e9 * one.omega, rtol=1e-12, atol=1e-3)
     np.testing.assert_allclose(other.weight, 1e9 * one.weight, rtol=1e-9)  # of differences of nodes
 
@@ -131,8 +133,8 @@ def test_the_gradient_needs_none_of_the_nodes():
         grid = nodes(jnp.stack([0.0, d]), jnp.stack([B / 2, h]))
         return grid.weight @ (B * abs2(h / ((B / 2 - 1j * grid.omega) * (h - 1j * (grid.omega - d)))))
 
+    slopes, a = jax.jit(jax.grad(ask, (0, 1))), B / 2
     for h, d in ((0.3, 0.2), (50.0, 1.0), (0.02, 0.0)):
-        a = B / 2
         big = (a + h) ** 2 + d**2
         wanted = (a + 2 * h) / big - h * (a + h) * 2 * (a + h) / big**2, -h * (a + h) * 2 * d / big**2
-        assert np.array(jax.jit(jax.grad(ask, (0, 1)))(h, d)) == pytest.approx(np.array(wanted), rel=GRADIENT, abs=GRADIENT)
+        assert np.array(slopes(h, d)) == pytest.approx(np.array(wanted), rel=GRADIENT, abs=GRADIENT)

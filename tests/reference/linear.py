@@ -37,7 +37,9 @@ def _answers(system: LinearSystem, source: str, target: str, omegas: jax.Array) 
 
     def at(omega: jax.Array) -> dict:
         rows = {port: system.row(port, omega) for port in system.ports}
-        blocks = {kind: [[0.0 if s is None else s for s in getattr(row, kind)] for row in rows.values()] for kind in ("normal", "anomalous")}
+        blocks = {
+            kind: [[0.0 if s is None else s for s in getattr(row, kind)] for row in rows.values()] for kind in ("normal", "anomalous")
+        }
         efficiency = abs2(jnp.asarray(blocks["normal"][system.index(target)][index]))
         return {
             "S_minus_minus": jnp.array(blocks["normal"], complex),

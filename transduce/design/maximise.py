@@ -31,7 +31,7 @@ CALM = 1e-2
 """Multipliers of the walk that move less than this in a chunk have settled (slacks are then kept to a thousandth)."""
 SAME = 1e-6
 """When all starts, of at least four, are this close, there is nothing left for the walk to find."""
-SETTLED = 1e-5
+SETTLED = 1e-4
 """When a quarter of the starts, at least four, agree on the best and it gains less than this over two chunks, the polish does the rest."""
 
 
@@ -101,7 +101,6 @@ class _Run(NamedTuple):
             same = SAME * np.max(np.abs(value[-1])) if np.all(met[-1]) else SAME
         agreed = len(met[-1]) >= 4 and bool(spread <= same) and bool(np.all(met[-1] == met[-1][0]))
         return agreed or self._settled(met) or (bool(self.calm) and not np.any(raised | (met[-1] != met[-3])))
-
 
     def _settled(self, met: np.ndarray) -> bool:
         if not (np.any(met[-1]) and np.any(met[-3])):

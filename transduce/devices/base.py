@@ -23,9 +23,9 @@ from ..linear.lineshape import Band, band, peak_frequency
 from ..linear.noise import added_noise, output_noise
 from ..linear.output import Output
 from ..linear.system import LinearSystem, Port, marked
-from ..numerics import abs2, bose, power, sqrt
+from ..numerics import abs2, bose, is_concrete, power, sqrt
 from ..parameters import Scalar
-from ..units import GHz, K, MHz, THz, hbar, kHz
+from ..units import GHz, K, MHz, THz, hbar, kHz, show
 
 
 class Drive(NamedTuple):
@@ -193,6 +193,13 @@ class AbstractDevice(eqx.Module):
     def is_stable(self) -> bool | Array:
         """Whether a steady state exists."""
         return self.linear_system().is_stable()
+
+    def __repr__(self) -> str:
+        stated = {name: (known.dimension, getattr(self, name)) for name, known in parameters.fields_of(self).items()}
+        stated = {name: found for name, found in stated.items() if found[1] is not None}
+        if not is_concrete(*(value for _, value in stated.values())) or any(jnp.ndim(value) for _, value in stated.values()):
+            return eqx.tree_pformat(self)
+        return "\n".join([type(self).__name__, *(f"  {name:<22}{show(float(value), kind)}" for name, (kind, value) in stated.items())])
 
 
 class Conversion(eqx.Module):

@@ -23,6 +23,9 @@ from .convert import Convert
 from .quadrature import Nodes, nodes
 from .wavepacket import AbstractWavepacket
 
+DARK = 1e-200
+"""A packet efficiency below this is none: a coupling of 0 reads as 1e-140 (``numerics.sqrt``), and the shape of its square as rounding."""
+
 
 class LinkFigures(NamedTuple):
     """A link at its carrier, its image band in vacuum.
@@ -234,7 +237,7 @@ def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " 
     """(t, n) in the matched mode; at efficiency 0 that mode is the packet itself."""
     power = abs2(arriving)
     efficiency = grid.weight @ power
-    dark = efficiency == 0
+    dark = efficiency < DARK
     profile = jnp.where(dark, abs2(sent), power / jnp.where(dark, 1.0, efficiency))
     return ModeChannel(sqrt(efficiency) + 0j, grid.weight @ (profile * noise))
 

@@ -17,7 +17,7 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
 from ..link.emission import Emission, absorption, emission
-from ..link.link import Link, LinkFigures, Row, Table, band_spots, grid_for, matched, projected, read_figures
+from ..link.link import DARK, Link, LinkFigures, Row, Table, band_spots, grid_for, matched, projected, read_figures
 from ..link.node import Connection
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
@@ -212,7 +212,8 @@ class Steps(NamedTuple):
     def mode(self, ideal: Bool[Array, " s"] | None) -> Sampled:
         """The matched mode, some stages made ideal; the packet itself where nothing arrives."""
         arriving = self.table.folded(ideal).u * self.sent
-        return Sampled.from_spectrum(jnp.where(jnp.max(abs2(arriving)) > 0, arriving, self.sent), self.d_omega, self.first)
+        bright = jnp.max(abs2(arriving)) > DARK * jnp.max(abs2(self.sent))
+        return Sampled.from_spectrum(jnp.where(bright, arriving, self.sent), self.d_omega, self.first)
 
 
 def time_window(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Float[Array, ""]:

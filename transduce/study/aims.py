@@ -3,9 +3,8 @@
 import dataclasses
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
-
-import optax
 
 from .. import parameters, units
 from ..design.space import choose
@@ -27,7 +26,7 @@ class Aims:
         objective: name of the figure that is maximised.
         bounds: name of a figure -> its bound.
         free: path -> (low, high), inside units.
-        tool: the Optax optimiser, or None for the default; its name and settings are in ``stated``.
+        tool: makes the Optax optimiser; None for the default. Its name and settings are in ``stated``.
         counts: steps, starts, seed, chunk.
         stated: the optimiser's table, resolved.
     """
@@ -35,7 +34,7 @@ class Aims:
     objective: str
     bounds: dict[str, Bound]
     free: dict[str, tuple[float, float]]
-    tool: Any
+    tool: Callable[[], Any] | None
     counts: dict[str, int]
     stated: dict[str, Any]
 
@@ -104,8 +103,14 @@ def _free(setting: Setting, raw: Any) -> dict[str, tuple[float, float]]:
     return free
 
 
+_ADAM = ("learning_rate", "b1", "b2", "eps")
+"""Adam's settings, known here so that evaluating a file that names it does not wait for Optax to load."""
+
+
 def _tools() -> dict[str, Any]:
     """The optimisers that Optax exports, by name."""
+    import optax
+
     return {
         name: tool
         for name, tool in vars(optax).items()
@@ -113,7 +118,7 @@ def _tools() -> dict[str, Any]:
     }
 
 
-def _optimiser(setting: Setting, raw: Any) -> tuple[Any, dict[str, int], dict[str, Any]]:
+def _optimiser(setting: Setting, raw: Any) -> tuple[Callable[[], Any] | None, dict[str, int], dict[str, Any]]:
     source = setting.source
     table = dict(source.table(("optimiser",), raw))
     counts = dict(_COUNTS)
@@ -123,21 +128,26 @@ def _optimiser(setting: Setting, raw: Any) -> tuple[Any, dict[str, int], dict[st
         if type(value) is not int or not least <= value <= most:
             raise source.wrong(("optimiser", name), f"must be a whole number of at least {least}, but is {value!r}")
     if not table:
-        return None, counts, {"name": "adam", "learning_rate": "0.1, halved ten times", **counts}
-    name, tools = table.pop("name", "adam"), _tools()
+        return None, counts, {"name": "adam", "learning_rate": "0.1, halved seven times", **counts}
+    name = table.pop("name", "adam")
+    stated = {"name": name, **table, **counts}
+    for key, value in table.items():
+        if type(value) not in (int, float, bool) or not math.isfinite(value) or (key == "learning_rate" and value <= 0):
+            raise source.wrong(("optimiser", key), f"must be a number, such as 0.1, but is {value!r}")
+    if name == "adam" and "learning_rate" in table and set(table) <= set(_ADAM):
+        return lambda: _tools()[name](**table), counts, stated
+    tools = _tools()
     if not isinstance(name, str) or name not in tools:
         raise source.wrong(("optimiser", "name"), f"must be an optimiser of Optax, but is {name!r}; {near(name, tools)}")
     allowed = inspect.signature(tools[name]).parameters
-    for key, value in table.items():
+    for key in table:
         if key not in allowed:
             raise source.wrong(("optimiser", key), f"is no setting of {name}; {near(key, ['name', *_COUNTS, *allowed])}")
-        if type(value) not in (int, float, bool) or not math.isfinite(value) or (key == "learning_rate" and value <= 0):
-            raise source.wrong(("optimiser", key), f"must be a number, such as 0.1, but is {value!r}")
     try:
         tool = tools[name](**table)
     except (TypeError, ValueError) as error:
         raise source.wrong(("optimiser",), f"does not fit {name}: {error}") from None
-    return tool, counts, {"name": name, **table, **counts}
+    return lambda: tool, counts, stated
 
 
 def shown(bounds: dict[str, Bound]) -> dict[str, dict[str, Any]]:

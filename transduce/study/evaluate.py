@@ -19,7 +19,7 @@ from ..devices.base import AbstractDevice
 from ..devices.catalogue import kebab
 from ..link.base import Prepared
 from ..link.wavepacket import AbstractWavepacket
-from ..programs import compiled
+from ..programs import ONCE, compiled
 from ..protocols.transfer import Passage, Performance, budget, time_window
 from ..units import Hz, hbar, k_B, to_hz
 from .aims import Aims
@@ -48,7 +48,9 @@ class Evaluation:
         """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status."""
         while True:
             if self._compiled is None:
-                self._compiled = compiled(lambda parts: _numbers(self.setting, self.aims, self.samples, parts), tag=f"{self.samples}")
+                self._compiled = compiled(
+                    lambda parts: _numbers(self.setting, self.aims, self.samples, parts), tag=f"{self.samples}", options=ONCE
+                )
             found = jax.device_get(self._compiled(parts))
             wanted = found.pop("samples")
             if not SPARE * self.samples < min(wanted, MOST_SAMPLES):

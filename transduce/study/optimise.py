@@ -96,7 +96,12 @@ def run(setting: Setting, aims: Aims, folder: Folder, progress: Callable[[ChunkR
 
     while True:
         samples = evaluate.samples
-        search: dict[str, Any] = {"optimiser": aims.tool, "targets": targets, "progress": report, **aims.counts}
+        search: dict[str, Any] = {
+            "optimiser": None if aims.tool is None else aims.tool(),
+            "targets": targets,
+            "progress": report,
+            **aims.counts,
+        }
         with keep(samples):
             found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
         after = evaluate(found.model, aims.free)
