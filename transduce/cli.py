@@ -4,9 +4,11 @@ Exit 0: done. 1: the run failed. 2: the input is wrong, in one line. With --json
 standard error.
 """
 
+import importlib
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -111,6 +113,7 @@ def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwr
     from .study.record import Folder, dumps
 
     folder = Folder.new(source.stem, out, overwrite)
+    threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()  # meanwhile
     with _Progress() as progress, _kept(source.text):
         outcome = run(setting, aims, folder, progress.report, lambda samples: _kept(source.text, samples))
     _draw(folder, outcome, aims, source.stem)

@@ -45,7 +45,7 @@ def test_without_squeezing_no_eigenvalue_is_computed(squeezing):
 @pytest.mark.parametrize("name", everything(pair(0.5)))
 def test_an_unstable_system_raises(name):
     everything(pair(0.999))[name]()
-    with pytest.raises(UnstableError, match="unstable: a disturbance grows at .* rad/s"):
+    with pytest.raises(UnstableError, match=r"unstable: a disturbance grows at .* rad/s"):
         everything(pair(1.001))[name]()
 
 

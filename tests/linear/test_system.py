@@ -15,6 +15,11 @@ from transduce.linear.system import LinearSystem, Port
 LANES, W = 16, 0.37
 
 
+def numbers(**values):
+    """Named values as arrays; ``a_b`` names the edge (a, b)."""
+    return {tuple(name.split("_")) if "_" in name else name: jnp.asarray(value) for name, value in values.items()}
+
+
 @eqx.filter_jit
 def _everything(template, matrices):
     def one(omega, xi, c, n):
@@ -89,7 +94,7 @@ def test_signs_come_from_the_graph():
 
 
 def test_an_edge_of_value_zero_is_an_edge():
-    zero = LinearSystem.build({"a": 0.0, "b": 0.0}, {"p": Port("a", 1.0, 0.0)}, squeezing={("a", "b"): 0.0})
+    zero = LinearSystem.build(numbers(a=0.0, b=0.0), {"p": Port("a", 1.0, 0.0)}, squeezing=numbers(a_b=0.0))
     assert zero.active and zero.signs == (1, -1)
 
 
@@ -111,7 +116,7 @@ def test_wrong_matrices_are_refused(change, message):
 
 def test_an_unknown_port_is_named():
     with pytest.raises(ValueError, match="no port 'q': the ports are p"):
-        LinearSystem.build({"a": 0.0}, {"p": Port("a", 1.0, 0.0)}).row("q", jnp.zeros(()))
+        LinearSystem.build(numbers(a=0.0), {"p": Port("a", 1.0, 0.0)}).row("q", jnp.zeros(()))
 
 
 def _doubled(system, omega):
@@ -161,7 +166,7 @@ def test_a_loop_with_a_pump_phase_breaks_reciprocity(phase, reciprocal):
 @pytest.mark.parametrize("port", ["pa", "pc"])
 def test_the_answer_diverges_at_its_poles(port):
     ports = {f"p{name}": Port(name, rate, 0.0) for name, rate in zip("abc", (1, 0.4, 2), strict=True)}
-    system = LinearSystem.build({"a": 0.3, "b": -0.2, "c": 1.1}, ports, hopping={("a", "b"): 0.6}, squeezing={("b", "c"): 0.3})
+    system = LinearSystem.build(numbers(a=0.3, b=-0.2, c=1.1), ports, hopping=numbers(a_b=0.6), squeezing=numbers(b_c=0.3))
     assert (np.imag(system.poles(port)) < 0).all()
     index, conjugated = system.index(port), system.sign_of(port) < 0
     for pole in system.poles(port):  # a conjugated row continues to complex w as [S(-w*)]*

@@ -156,7 +156,7 @@ def tms(inputs: dict) -> dict:
 
 def eom_closed(inputs: dict) -> dict:
     """The resonant rotating-wave membrane, from its cooperativities."""
-    rates = {}
+    rates: dict[str, float] = {}
     for side in ("e", "o"):
         kappa, eta = inputs[f"kappa_{side}"], inputs[f"eta_{side}"]
         rates |= {f"kappa_{side}_ext": eta * kappa, f"kappa_{side}_int": (1 - eta) * kappa}

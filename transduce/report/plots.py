@@ -14,14 +14,15 @@ def _figure(rows: int, height: float) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+    figure = Figure(figsize=(6.4, height))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.6 / height, top=1 - 0.4 / height, hspace=0.08)
     return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
 
 
 def _png(figure: Any) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=160)
+    figure.savefig(file, format="png", dpi=130)
     return file.getvalue()
 
 
