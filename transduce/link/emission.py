@@ -5,6 +5,10 @@ r"""How much of a photon a qubit emits or absorbs, and how coherently, while it 
 
 t runs from the packet's start; in absorption, backwards from the end of the detected mode. A decaying packet of rate G gives
 p = (G - g1)/G and D = G/(G + gp).
+
+A model where the qubit dephases: efficiency and coherence are exact in the photon's own mode. Behind a link that changes its shape the
+kept part is that along f alone, and both are too high by about gp over the photon's rate times the mismatch of the modes (1e-4 for a
+1 MHz photon and T2 of some hundred us; see tests/witness).
 """
 
 from typing import NamedTuple
