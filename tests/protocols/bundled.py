@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from transduce import parameters
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.link.emission import Qubit
 from transduce.link.fibre import Fibre
@@ -51,10 +52,12 @@ def connect(device: ElectroOptic, qubit: Qubit = QUBIT, **stages: Any) -> Connec
 
 def everything() -> Connection:
     """Two different nodes, every passive stage, and no field at an edge."""
-    a = device(**OPTIMUM, detuning_e=0.8 * MHz, detuning_o=-0.5 * MHz, pump_detuning=0.7 * MHz)
-    b = device(**OPTIMUM | {"pump_power": 0.08, "kappa_o_ext": 6 * MHz}, detuning_e=-0.3 * MHz, detuning_o=0.4 * MHz, absorbed_fraction=0.7)
+    a = device(**OPTIMUM | {"mode_match": 0.9}, detuning_e=0.8 * MHz, detuning_o=-0.5 * MHz, pump_detuning=0.7 * MHz)
+    b = device(**OPTIMUM | {"pump_power": 0.08, "mode_match": 0.8}, detuning_e=-0.3 * MHz, detuning_o=0.4 * MHz, pump_detuning=-0.9 * MHz)
+    a, b = parameters.replace((a, b), {"0.absorbed_fraction": 0.8, "1.absorbed_fraction": 0.7})
+    glass = {"length": 2 * km, "attenuation": 0.2 * dB / km, "beta2": 2e7 * ps**2 / km}
     path = Link(
-        fibre=Fibre(length=2 * km, coupling_in=0.2, coupling_out=0.3, beta2=2e7 * ps**2 / km, noise_photons=0.003, attenuation=0.2 * dB / km),
+        fibre=Fibre(coupling_in=0.2, coupling_out=0.3, noise_photons=0.003, **glass),
         switch=Switch(insertion_loss=0.5, crosstalk=20.0, neighbour_occupation=0.2, temperature=2000.0),
         loss=Loss(loss=0.3, occupation=0.01),
         filter=Filter(bandwidth=30 * MHz, centre=2 * MHz, insertion_loss=0.1, temperature=1500.0),

@@ -31,7 +31,7 @@ CALM = 1e-2
 """Multipliers of the walk that move less than this in a chunk have settled (slacks are then kept to a thousandth)."""
 SAME = 1e-6
 """When all starts, of at least four, are this close, there is nothing left for the walk to find."""
-SETTLED = 1e-4
+SETTLED = 1e-5
 """When a quarter of the starts, at least four, agree on the best and it gains less than this over two chunks, the polish does the rest."""
 
 
