@@ -301,7 +301,7 @@ def test_traced_equals_eager(name):
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"SingleRail.convention must be one of leak, .*, but is 'drop'"):
-        SingleRail("drop")  # type: ignore[arg-type]
+        SingleRail("drop")
     for encoding in (SingleRail(), DualRail()):
         with pytest.raises(ValueError, match=r"coherence must be within 0 and 1, but is 1.1"):
             encoding.process(_channel(0.5, 0.1), coherence=1.1)
