@@ -12,7 +12,8 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share one GPU
 
-hypothesis.settings.register_profile("house", deadline=None, derandomize=True)  # a first example compiles; a failure must repeat
+# A first example compiles; a failure must repeat.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True, max_examples=10)
 hypothesis.settings.load_profile("house")
 
 ROOT = pathlib.Path(__file__).parent.parent
