@@ -220,8 +220,8 @@ def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
 @eqx.filter_jit
 def _carrier(output: Output, source: int, poles: Array) -> Scalar:
     found = peak_frequency(Conversion(output, source), poles)
-    slope, curvature = output.slopes(source, found)
-    flat = jnp.abs(curvature) <= 1e-9 * jnp.max(jnp.abs(poles)) ** -2
+    height, slope, curvature = output.slopes(source, found)
+    flat = jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 
 

@@ -112,8 +112,8 @@ class Output(eqx.Module):
             return self.normal_rows[source], self.normal[source], source == self.direct
         return self.anomalous_rows[source], self.anomalous[source], False
 
-    def slopes(self, source: int, omega: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """First and second derivative of ``power`` with respect to omega, from the powers of the resolvent."""
+    def slopes(self, source: int, omega: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        """``power`` and its first and second derivative with respect to omega, from the powers of the resolvent."""
         rows, amplitudes, direct = self._only(source)
         column = dict(zip(rows, amplitudes, strict=True))
         matrix = self._matrix(omega, transposed=False)
@@ -123,4 +123,4 @@ class Output(eqx.Module):
         s0 = (1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
-        return self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
+        return abs2(s0), self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
