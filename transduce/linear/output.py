@@ -120,7 +120,7 @@ class Output(eqx.Module):
         y = self._resolvent_row(omega)
         x = solve(matrix, self.size, [column.get(r) for r in range(self.size)])
         z = solve(matrix, self.size, x)
-        s0 = (1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
+        s0 = jnp.asarray(1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
         return abs2(s0), self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
