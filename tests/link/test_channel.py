@@ -131,7 +131,7 @@ def test_the_best_arrival_is_the_best():
     photon, mode = Sech(bandwidth=2 * MHz), Gaussian(bandwidth=3 * MHz)
 
     def link(bandwidth):
-        return Link(filter=Filter(bandwidth=bandwidth, centre=0.7 * MHz), fibre=Fibre(length=1 * km, beta2=1e-14))
+        return Link(filter=Filter(bandwidth=bandwidth, centre=0.7 * MHz), fibre=Fibre(length=1 * km, beta2=1e-17))
 
     k = 1.5 * MHz
     tried = np.linspace(-2, 2, 4001) * float(mode.duration)

@@ -1,5 +1,6 @@
 """Loss, switch, filter and fibre by their formulas written out, and the arguments they refuse."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -70,3 +71,11 @@ def test_a_fibre():
 def test_wrong_input_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_outside_the_domain_traced_code_answers_nan():
+    noise = jax.jit(jax.vmap(lambda x: Switch(insertion_loss=1.0, crosstalk=x).prepare().response(0.0).noise))
+    edge = -10 * np.log10(1 - 10**-0.1)
+    assert list(np.isnan(noise(np.array([edge - 1e-6, edge, edge + 1e-6])))) == [True, False, False]
+    twice = jax.jit(jax.vmap(lambda t: Loss(loss=1.0, occupation=1.0, temperature=t).prepare().response(0.0).noise))
+    np.testing.assert_allclose(twice(np.array([0.0, 0.1])), [1 - 10**-0.1, np.nan], rtol=ALGEBRA)

@@ -85,7 +85,6 @@ EDGES = {
     "mode_match": (BOTH, 1.0, -1e-3),
     "length": (("path.fibre.",), 0.0, 100.0),
     "noise_photons": (("path.fibre.",), 0.0, 1e-3),
-    "insertion_loss": (("path.switch.",), 0.0, 0.01),
     "t2": (("a.qubit.",), 120e-6, -1e-6),
 }
 """Field -> (whose, the edge, a step into its domain)."""

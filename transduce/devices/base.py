@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import parameters
-from ..linear.lineshape import Band, band, peak_frequency
+from ..linear.lineshape import VANISHING, Band, band, peak_frequency
 from ..linear.noise import added_noise, output_noise
 from ..linear.output import Output
 from ..linear.system import LinearSystem, Port, marked
@@ -221,7 +221,7 @@ def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
 def _carrier(output: Output, source: int, poles: Array) -> Scalar:
     found = peak_frequency(Conversion(output, source), poles)
     height, slope, curvature = output.slopes(source, found)
-    flat = jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2
+    flat = (height < VANISHING) | (jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2)
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 
 

@@ -1,9 +1,9 @@
 """Small linear systems with a static pattern of zeros: Gaussian elimination written out, or LAPACK.
 
-Up to four rows the elimination is unrolled over the non-zero entries, without row exchanges, in the order of the rows: it fuses over a
-batch of frequencies and keeps the grading of the rates (row exchanges between rates that differ by decades lose digits). It asks that
-no pivot vanish, which holds for damped modes; a vanishing one gives NaN, never a wrong number. Larger systems are scaled and go to
-LAPACK.
+Up to four rows, or six with few couplings, the elimination is unrolled over the non-zero entries, without row exchanges, in the order of
+the rows: it fuses over a batch of frequencies and keeps the grading of the rates (row exchanges between rates that differ by decades lose
+digits). It asks that no pivot vanish, which holds for damped modes; a vanishing one gives NaN, never a wrong number. Larger systems are
+scaled and go to LAPACK.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from jaxtyping import Array, Complex
 Entries = dict[tuple[int, int], Complex[Array, ""]]
 """A square matrix by its structurally non-zero entries."""
 
-UNROLLED = 4
+UNROLLED, SPARSE_UNROLLED, PER_ROW = 4, 6, 4
+"""Unrolled are systems of up to 4 rows, and of up to 6 with at most 4 entries per row: every device with three modes, doubled or not."""
 
 
 def dense(entries: Entries, size: int) -> Complex[Array, "n n"]:
@@ -70,4 +71,5 @@ def solve(entries: Entries, size: int, rhs: Sequence) -> list:
         size: the number of rows.
         rhs: b, None for a structural zero.
     """
-    return (_unrolled if size <= UNROLLED else _lapack)(entries, size, rhs)
+    few = size <= UNROLLED or (size <= SPARSE_UNROLLED and len(entries) <= PER_ROW * size)
+    return (_unrolled if few else _lapack)(entries, size, rhs)

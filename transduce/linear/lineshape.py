@@ -186,7 +186,7 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
 def read(found: Spots, values: Float[Array, " 4"]) -> Band:
     """The band, with its gradient, from the power at its spots."""
     low, high = _implicit(found.omega[1:3], values[1:3], values[0] / 2, found.slope, found.open)
-    ripple = jnp.where(found.flat, 1.0, values[0] / jnp.where(found.flat, 1.0, values[3]))
+    ripple = jnp.where(found.flat & ~jnp.isnan(values[0]), 1.0, values[0] / jnp.where(found.flat, 1.0, values[3]))
     return Band(low, high, values[0], 10 * jnp.log10(ripple))
 
 

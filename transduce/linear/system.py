@@ -154,7 +154,7 @@ class LinearSystem(eqx.Module):
     def rows(self) -> tuple[tuple[int, int], ...]:
         """(mode, sign) of each row of the drift."""
         if self.signs is None:
-            return tuple((mode, sign) for sign in (1, -1) for mode in range(len(self.modes)))
+            return tuple((mode, sign) for mode in range(len(self.modes)) for sign in (1, -1))
         return tuple(enumerate(self.signs))
 
     def sign_of(self, port: str) -> int:

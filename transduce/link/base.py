@@ -97,6 +97,7 @@ class Prepared(NamedTuple):
         coherence: factor of |1><0| that is not in u (emission, absorption).
         escape: product of the escape efficiencies of its converters.
         carrier: of a converter, in its device's frame (rad/s); else None.
+        image: whether the image band enters (v != 0 by structure).
     """
 
     response: Callable[[Float[Array, ""]], Response]
@@ -105,6 +106,7 @@ class Prepared(NamedTuple):
     coherence: Scalar | float = 1.0
     escape: Scalar | float = 1.0
     carrier: Scalar | None = None
+    image: bool = False
 
 
 class Flat(eqx.Module):

@@ -40,12 +40,14 @@ class Convert(AbstractStage):
         system, stable = self.device.linear_system().gate()
         at = carrier(system, self.source, self.target) if self.carrier is None else self.carrier
 
+        output, source = system.output(self.target), system.index(self.source)
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
         return Prepared(
-            Converted(system.output(self.target), stable, at, system.index(self.source)),
+            Converted(output, stable, at, source),
             system.poles(self.target) - jax.lax.stop_gradient(at),
             escape=escape,
             carrier=at,
+            image=bool(output.anomalous_rows[source]),
         )
 
 

@@ -26,6 +26,9 @@ from ..units import GHz, ms, show, us
 from .base import AbstractStage, Flat, Prepared, Response
 from .wavepacket import AbstractWavepacket
 
+ROUNDING = 1 + 1e-12
+"""By this factor T2 may exceed 2 T1."""
+
 
 class Qubit(eqx.Module):
     r"""A superconducting qubit that emits or absorbs the photon through a coupler whose strength follows the packet.
@@ -52,8 +55,9 @@ class Qubit(eqx.Module):
         if not is_concrete(self.t1, self.t2):
             return
         for t1, t2 in np.broadcast(self.t1, self.t2):
-            if t2 > 2 * t1 * (1 + 1e-12):
-                raise ValueError(f"Qubit.t2 must be at most 2 t1 = {show(2 * float(t1), 'time')}, but is {show(float(t2), 'time')}")
+            if t2 > 2 * t1 * ROUNDING:
+                most, given = (show(float(time), "time", digits=12) for time in (2 * t1, t2))
+                raise ValueError(f"Qubit.t2 must be at most 2 t1 = {most}, but is {given}")
 
     @property
     def decay_rate(self) -> Scalar:
@@ -62,8 +66,8 @@ class Qubit(eqx.Module):
 
     @property
     def dephasing_rate(self) -> Scalar:
-        """gp = 1/T2 - 1/(2 T1), 1/s: pure dephasing."""
-        return 1 / self.t2 - 1 / (2 * self.t1)
+        """gp = 1/T2 - 1/(2 T1), 1/s: pure dephasing; NaN where traced values exceed T2 = 2 T1."""
+        return jnp.where(self.t2 > 2 * self.t1 * ROUNDING, jnp.nan, 1 / self.t2 - 1 / (2 * self.t1))
 
 
 class Emission(NamedTuple):

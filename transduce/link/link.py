@@ -15,12 +15,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
-from ..linear.lineshape import Spots, read, spots
-from ..numerics import abs2, sqrt
+from ..linear.lineshape import Spots, frozen, read, spots
+from ..numerics import abs2, is_concrete, sqrt
 from ..parameters import AbstractRow, Scalar
 from .base import AbstractStage, Prepared, Response, cascade
 from .convert import Convert
-from .quadrature import Nodes, nodes
+from .quadrature import Fringes, Nodes, nodes
+from .sampled import Sampled, Tabulated
 from .wavepacket import AbstractWavepacket
 
 DARK = 1e-200
@@ -56,7 +57,7 @@ class Link(AbstractRow, AbstractStage):
     parts: tuple[AbstractStage, ...]
     image: Literal["filtered", "coherent"] = eqx.field(static=True)
 
-    def __init__(self, image: Literal["filtered", "coherent"] = "filtered", **stages: AbstractStage) -> None:
+    def __init__(self, /, image: Literal["filtered", "coherent"] = "filtered", **stages: AbstractStage) -> None:
         if not stages:
             raise ValueError("Link must have at least one stage, but has none")
         if image not in ("filtered", "coherent"):
@@ -150,7 +151,7 @@ def _ideal(one: Response, ideal: Bool[Array, " s"] | None, k: int) -> Response:
 
 
 class Row(eqx.Module):
-    """Responses one after the other; the image of an offset w lies at -``twice`` - w, twice the carrier's own offset below it."""
+    """Responses one after the other; the image of an offset w lies at -``twice`` - w, ``twice`` being twice the active stages' carrier."""
 
     responses: tuple[Any, ...]
     twice: Scalar | float
@@ -176,6 +177,10 @@ class Transmission(eqx.Module):
         return abs2(self.response(omega).u)
 
 
+def _same(one: Scalar, other: Scalar) -> Any:
+    return jnp.abs(one - other) <= 1e-6 * jnp.abs(other)
+
+
 def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     """A row of prepared stages as one."""
     carriers = [one.carrier for one in prepared if one.carrier is not None]
@@ -184,8 +189,14 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     coherence, escape = jnp.ones(()), jnp.ones(())
     for one in prepared:
         delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
-    row = Row(tuple(one.response for one in prepared), 2 * carriers[0] if carriers else 0.0, image)
-    return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, carriers[0] if carriers else None)
+    active = [one.carrier for one in prepared if one.carrier is not None and one.image]
+    if image == "coherent" and any(is_concrete(one) and not _same(one, active[0]) for one in active[1:]):
+        raise ValueError('Link.image must be "filtered" where the image bands of its stages lie at different frequencies')
+    meet = [jnp.where(_same(one, active[0]), 0.0, jnp.nan) for one in active[1:]]
+    twice = 2 * active[0] + sum(meet) if active else 0.0
+    row = Row(tuple(one.response for one in prepared), twice, image)
+    first = carriers[0] if carriers else None
+    return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, first, bool(active))
 
 
 def band_spots(link: Prepared) -> Spots:
@@ -214,7 +225,10 @@ def grid_for(poles: Complex[Array, " k"] | None, *packets: AbstractWavepacket) -
     centres, widths = [c for c, _ in places], [w for _, w in places]
     if poles is not None:
         centres, widths = [jnp.real(poles), *centres], [jnp.abs(jnp.imag(poles)), *widths]
-    return nodes(jnp.concatenate(centres), jnp.concatenate(widths))
+    tables = [packet for packet in packets if isinstance(packet, Tabulated | Sampled)]
+    finest = [Fringes(frozen(table.length), frozen(table.limit), table.fringes) for table in tables]
+    most = max(finest, key=lambda one: one.panels) if finest else None
+    return nodes(jnp.concatenate(centres), jnp.concatenate(widths), fringes=most)
 
 
 def channel(
@@ -226,11 +240,10 @@ def channel(
     """A prepared link as one mode channel; see ``Link.channel``."""
     grid = grid_for(link.poles, *([packet] if detection is None else [packet, detection]))
     response = jax.vmap(link.response)(grid.omega).filtered()
+    if detection is not None:
+        return detected(grid, response, packet, detection, arrival_offset)
     sent = jax.vmap(packet.spectrum)(grid.omega)
-    if detection is None:
-        return matched(grid, response.u * sent, sent, response.noise)
-    mode = jax.vmap(detection.spectrum)(grid.omega)
-    return projected(grid, jnp.conj(mode) * response.u * sent, abs2(mode), response.noise, detection.duration, arrival_offset)
+    return matched(grid, response.u * sent, sent, response.noise)
 
 
 def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"], noise: Float[Array, " m"]) -> ModeChannel:
@@ -242,14 +255,25 @@ def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " 
     return ModeChannel(sqrt(efficiency) + 0j, grid.weight @ (profile * noise))
 
 
-def projected(
-    grid: Nodes, overlap: Complex[Array, " m"], profile: Float[Array, " m"], noise: Float[Array, " m"], span: Any, offset: Any
+def detected(
+    grid: Nodes, response: Response, packet: AbstractWavepacket, detection: AbstractWavepacket, offset: Scalar | float | None
 ) -> ModeChannel:
-    """(t, n) in a given mode, the receiver's clock set by ``offset`` (s) or, where that is None, to the largest |t|."""
+    """(t, n) in a given mode, the receiver's clock set by ``offset`` (s) or, where that is None, to the largest |t|.
+
+    Both packets are moved to where their middles meet, so that the integrand does not oscillate for where they stand in time.
+    """
+    middles = frozen(((packet.start + packet.end) / 2, (detection.start + detection.end) / 2))
+    sent, mode = (
+        jax.vmap(lambda w, one=one, middle=middle: one.spectrum(w) * jnp.exp(-1j * w * middle))(grid.omega)
+        for one, middle in zip((packet, detection), middles, strict=True)
+    )
+    overlap = jnp.conj(mode) * response.u * sent
     if offset is None:
-        offset = best_offset(grid, jax.lax.stop_gradient(overlap), jax.lax.stop_gradient(span))
-    t = jnp.sum(grid.weight * overlap * jnp.exp(-1j * grid.omega * offset))
-    return ModeChannel(t, grid.weight @ (profile * noise))
+        apart = best_offset(grid, *frozen((overlap, packet.duration + detection.duration)))
+    else:
+        apart = offset - (middles[0] - middles[1])
+    t = jnp.sum(grid.weight * overlap * jnp.exp(-1j * grid.omega * apart))
+    return ModeChannel(t, grid.weight @ (abs2(mode) * response.noise))
 
 
 def best_offset(grid: Nodes, overlap: Complex[Array, " m"], span: Float[Array, ""]) -> Float[Array, ""]:
@@ -260,9 +284,9 @@ def best_offset(grid: Nodes, overlap: Complex[Array, " m"], span: Float[Array, "
         t, first, second = jnp.sum(terms), jnp.sum(-1j * grid.omega * terms), jnp.sum(-(grid.omega**2) * terms)
         return abs2(t), 2 * jnp.real(jnp.conj(t) * first), 2 * (abs2(first) + jnp.real(jnp.conj(t) * second))
 
-    tried = span * jnp.linspace(-2.0, 2.0, 257)
+    tried = span * jnp.linspace(-2.0, 2.0, 1025)
     tau = tried[jnp.argmax(jax.vmap(lambda x: moments(x)[0])(tried))]
-    step = span * 4 / 256
+    step = span * 4 / 1024
 
     def newton(_: Any, tau: Array) -> Array:
         _, slope, curvature = moments(tau)

@@ -15,11 +15,26 @@ from jaxtyping import Array, Float
 
 from ..units import Hz
 
-PANELS = 36
+PANELS, PANELS_PER_FEATURE = 36, 6
+"""Panels for up to five features (four poles and a packet), and for each one more."""
 ORDER = 10
 REACH = 16.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
 _SINH = np.sinh(np.linspace(-9.0, 9.0, 37))
+
+
+class Fringes(NamedTuple):
+    """A spectrum that oscillates, as that of a function of finite length does.
+
+    Attributes:
+        length: of the function (s): one fringe is 2 pi / length wide, and gets one panel.
+        limit: how far to follow the fringes (rad/s).
+        panels: 2 limit / (2 pi / length), rounded up; static.
+    """
+
+    length: Float[Array, ""]
+    limit: Float[Array, ""]
+    panels: int
 
 
 class Nodes(NamedTuple):
@@ -29,19 +44,29 @@ class Nodes(NamedTuple):
     weight: Float[Array, " m"]
 
 
-def nodes(centres: Float[Array, " k"], widths: Float[Array, " k"], panels: int = PANELS) -> Nodes:
+def nodes(centres: Float[Array, " k"], widths: Float[Array, " k"], panels: int | None = None, fringes: Fringes | None = None) -> Nodes:
     """Nodes for a function with these features.
 
     Args:
         centres, widths: of each feature (rad/s), widths > 0.
-        panels: how many panels between the two tails.
+        panels: how many panels between the two tails; None: as many as the features ask for.
+        fringes: an oscillation that the panels must follow too.
     """
+    if panels is None:
+        panels = PANELS + PANELS_PER_FEATURE * max(0, centres.size - 5) + (0 if fringes is None else fringes.panels)
     centres, widths = jax.lax.stop_gradient((centres, widths))
     far = REACH * jnp.max(jnp.abs(centres) + widths)
     marks = jnp.sort(jnp.clip(centres[:, None] + widths[:, None] * _SINH, -far, far).ravel())
     marks = jnp.concatenate([-far[None], marks, far[None]])
+    if fringes is not None:
+        far = jnp.maximum(far, fringes.limit)
+        inner = jnp.linspace(-1.0, 1.0, fringes.panels + 1) * fringes.limit
+        marks = jnp.sort(jnp.concatenate([marks, inner, jnp.stack([-far, far])]))
     middles = (marks[1:] + marks[:-1]) / 2
     density = jnp.max(1 / jnp.hypot(middles[:, None] - centres, widths), axis=1)
+    if fringes is not None:
+        base = jnp.sum(density * jnp.diff(marks)) / (panels - fringes.panels)  # how much of the measure one panel takes
+        density = density + jnp.where(jnp.abs(middles) < fringes.limit, base * fringes.length / Hz, 0.0)
     measure = jnp.concatenate([jnp.zeros(1), jnp.cumsum(density * jnp.diff(marks))])
     edges = jnp.interp(jnp.linspace(0.0, 1.0, panels + 1) * measure[-1], measure, marks)
     half, middle = jnp.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2

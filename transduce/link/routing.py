@@ -16,9 +16,15 @@ from ..units import GHz, MHz, THz, kHz
 from .base import AbstractStage, Flat, Prepared, Response
 from .fibre import transmission
 
+ROUNDING = 1e-12
+"""By this eta + x may exceed 1."""
+
 
 def _environment(stage: "Loss | Switch | Filter") -> Scalar:
-    return bose(stage.frequency, stage.temperature) if stage.occupation is None else stage.occupation
+    """Photons of the environment; NaN where traced values state it twice."""
+    if stage.occupation is None:
+        return bose(stage.frequency, stage.temperature)
+    return jnp.where(stage.temperature == 0, stage.occupation, jnp.nan)
 
 
 def _check(stage: "Loss | Switch | Filter") -> None:
@@ -72,13 +78,14 @@ class Switch(AbstractStage):
         _check(self)
         if self.crosstalk is not None and is_concrete(self.insertion_loss, self.crosstalk):
             total = float(np.max(transmission(self.insertion_loss) + transmission(self.crosstalk)))
-            if total > 1 + 1e-12:
-                raise ValueError(f"Switch.crosstalk must leave eta + x at most 1, but with the insertion loss it is {total:.4g}")
+            if total > 1 + ROUNDING:
+                raise ValueError(f"Switch.crosstalk must leave eta + x at most 1, but with the insertion loss it is {total:.13g}")
 
     def prepare(self) -> Prepared:
-        """The same at every frequency."""
+        """The same at every frequency; NaN where traced values make eta + x exceed 1."""
         eta = transmission(self.insertion_loss)
         leak = 0.0 if self.crosstalk is None else transmission(self.crosstalk)
+        eta = jnp.where(eta + leak > 1 + ROUNDING, jnp.nan, eta)
         noise = leak * self.neighbour_occupation + (1 - eta - leak) * _environment(self)
         answer = Response(sqrt(eta) + 0j, None, noise, None)
         return Prepared(Flat(answer))

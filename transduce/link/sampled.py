@@ -101,6 +101,22 @@ class Tabulated(AbstractWavepacket):
         """Time between two samples, s."""
         return (self.times[-1] - self.times[0]) / (self.times.shape[0] - 1)
 
+    @property
+    def length(self) -> Scalar:
+        """From where the table leaves zero to where it is back, s."""
+        return (self.times.shape[0] + 1) * self.step
+
+    @property
+    def limit(self) -> Scalar:
+        """How far an integral must follow the spectrum's fringes, rad/s: beyond lies 1e-8 of the energy of a table that jumps, and of a
+        smooth one the fourth power of a fifth of bandwidth times step (straight lines between points repeat the spectrum there)."""
+        return 4 * Hz / self.step
+
+    @property
+    def fringes(self) -> int:
+        """2 limit length / 2 pi: how many there are."""
+        return 8 * (self.times.shape[0] + 1)
+
     def _cells(self) -> tuple[Complex[Array, " n+1"], Complex[Array, " n+1"], Float[Array, " n+1"]]:
         """Left and right values of f in each cell, normalised, and the cell's part of int |f|^2."""
         left, right = jnp.pad(self.samples, (1, 0)), jnp.pad(self.samples, (0, 1))
@@ -261,6 +277,21 @@ class Sampled(AbstractWavepacket):
     def values(self) -> Complex[Array, " n"]:
         """f at first + j step, of the norm as given."""
         return jnp.fft.fft(self.harmonics)
+
+    @property
+    def length(self) -> Scalar:
+        """Of the window, s."""
+        return self.harmonics.shape[0] * self.step
+
+    @property
+    def limit(self) -> Scalar:
+        """Where the spectrum ends, rad/s."""
+        return self.reach
+
+    @property
+    def fringes(self) -> int:
+        """2 limit length / 2 pi: how many there are."""
+        return self.harmonics.shape[0]
 
     @property
     def _norm(self) -> Scalar:

@@ -5,6 +5,9 @@ efficiencies and coherences (PHYSICS E1): :math:`t \to \sqrt{\eta_{em}\eta_{abs}
 :math:`n \to \eta_{abs} n`. The encoding turns it into a qubit process.
 """
 
+import dataclasses
+import math
+import warnings
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,7 +20,7 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
 from ..link.emission import Emission, absorption, emission
-from ..link.link import DARK, Link, LinkFigures, Row, Table, band_spots, grid_for, matched, projected, read_figures
+from ..link.link import DARK, Link, LinkFigures, Row, Table, band_spots, detected, grid_for, matched, read_figures
 from ..link.node import Connection
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
@@ -27,6 +30,9 @@ from ..qubit.encodings import AbstractEncoding, DualRail, Process, SingleRail, T
 from ..units import Hz
 from .base import AbstractProtocol
 from .performance import Budget, Performance, Share
+
+SAMPLES, MOST_SAMPLES = 512, 2**16
+"""Of the matched mode in time: at least, and at most."""
 
 ENCODINGS = {"single-rail": SingleRail, "dual-rail": DualRail, "time-bin": TimeBin}
 
@@ -46,13 +52,14 @@ class Transfer(AbstractProtocol):
         encoding: an encoding, or its name: "single-rail", "dual-rail", "time-bin".
         photon: the emitted temporal mode.
         detection: the mode that the receiver absorbs; None: the matched one.
-        samples: of the matched mode in time, a power of 2; more where the photon is shorter than the devices' response.
+        samples: of the matched mode in time, a power of 2, more where the photon is shorter than the devices' response; None: as many as
+            a concrete connection asks for, and 512 in traced code.
     """
 
     encoding: AbstractEncoding = eqx.field(converter=_encoding)
     photon: AbstractWavepacket
     detection: AbstractWavepacket | None = None
-    samples: int = eqx.field(default=512, static=True)
+    samples: int | None = eqx.field(default=None, static=True)
 
     def __call__(self, connection: Connection | Link) -> Performance:
         """The transfer over a connection, or over a bare link between perfect qubits; with its budget where the values are concrete.
@@ -64,7 +71,9 @@ class Transfer(AbstractProtocol):
             return self.performance(Passage.over(self, connection))
         row = connection.link() if isinstance(connection, Connection) else connection
         row.gate()
-        return _perform(self, connection)
+        if isinstance(connection, Link) or self.samples is not None or self.detection is not None:
+            return _perform(self, connection)
+        return _perform(dataclasses.replace(self, samples=samples_needed(connection, self.photon)), connection)
 
     def limits(self, connection: Connection | Link, objective: str | None = None) -> tuple[Performance, Budget]:
         """The performance, and the budget by stage of one fidelity (its name in ``Performance``; by default the heralded average)."""
@@ -81,6 +90,7 @@ class Transfer(AbstractProtocol):
         uses = 1 if process.success_probability is None else 2
         latency = passage.link.delay + uses * length
         success = 1.0 if process.success_probability is None else process.success_probability
+        coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)  # unstable: no figure of this lane is a number
         return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), success / latency)
 
 
@@ -158,9 +168,7 @@ class Passage(NamedTuple):
         if transfer.detection is None:
             packet = matched(self.grid, response.u * self.sent, self.sent, response.noise)
         else:
-            given = jax.vmap(transfer.detection.spectrum)(self.grid.omega)
-            overlap = jnp.conj(given) * response.u * self.sent
-            packet = projected(self.grid, overlap, abs2(given), response.noise, transfer.detection.duration, None)
+            packet = detected(self.grid, response, transfer.photon, transfer.detection, None)
         if self.ends is None:
             return transfer.encoding.process(packet), packet, packet, jnp.ones(())
         a, b = self.ends
@@ -198,7 +206,8 @@ class Clock(NamedTuple):
         """Outside the gradient: the mode does not depend on where it is sampled."""
         photon = frozen(transfer.photon)
         d_omega = Hz / time_window(link.poles, photon)
-        return cls(d_omega, photon.start - 2 * photon.duration, jnp.asarray(np.arange(transfer.samples) - transfer.samples // 2) * d_omega)
+        samples = transfer.samples or SAMPLES
+        return cls(d_omega, photon.start - 2 * photon.duration, jnp.asarray(np.arange(samples) - samples // 2) * d_omega)
 
 
 class Steps(NamedTuple):
@@ -222,15 +231,28 @@ def time_window(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) 
     return 4.7 * photon.duration + ringing
 
 
-def samples_needed(connection: Connection, photon: AbstractWavepacket, most: int = 2**16) -> int:
-    """How many samples resolve the matched mode of this concrete connection: a power of 2."""
-    window = time_window(connection.link().prepare().poles, photon)
-    widest = jnp.max(photon.features()[1])
-    reach = jnp.minimum(photon.reach, 400 * widest)
-    needed, samples = float(0.9 * window * 2 * reach / Hz), 512  # reach is where the power is 1e-32 of its largest
-    while samples < min(needed, most):
-        samples *= 2
-    return samples
+def samples_wanted(link: Prepared, photon: AbstractWavepacket) -> Float[Array, ""]:
+    """How many samples resolve the matched mode behind a link: its window over the step that its spectrum asks for."""
+    reach = jnp.minimum(photon.reach, 400 * jnp.max(photon.features()[1]))
+    return time_window(link.poles, photon) * 2 * reach / Hz
+
+
+@eqx.filter_jit
+def _wanted(connection: Connection, photon: AbstractWavepacket) -> Float[Array, ""]:
+    return samples_wanted(connection.link().prepare(), photon)
+
+
+def samples_needed(connection: Connection, photon: AbstractWavepacket) -> int:
+    """The power of 2 for a concrete connection; a tenth fewer than wanted will do, as the reach is where 1e-32 of the power is left.
+
+    Warns:
+        UserWarning: the link rings so much longer than the photon that the absorbed mode is not resolved.
+    """
+    wanted = float(_wanted(connection, photon))
+    if not 0.9 * wanted <= MOST_SAMPLES:
+        warnings.warn(f"the absorbed mode is not resolved: it wants {wanted:.2g} samples, and gets {MOST_SAMPLES}", stacklevel=3)
+        return MOST_SAMPLES
+    return max(SAMPLES, 2 ** math.ceil(math.log2(0.9 * wanted)))
 
 
 def budget(transfer: Transfer, passage: Passage, objective: str) -> Budget:
