@@ -3,10 +3,13 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
-from transduce.cli import main
-from transduce.study.source import BUNDLED
+from transduce.cli import _keeper, main
+from transduce.programs import _loaded, _read, compiled, kept
+from transduce.study import config
+from transduce.study.source import BUNDLED, read
 
 TEXT = BUNDLED.read_text(encoding="utf-8")
 
@@ -23,6 +26,18 @@ def after(table: str, line: str) -> str:
 
 LAB, SWITCH = "[device.lab]", 'kind = "switch"'
 EXTRA = '\n[[path]]\nname = "extra"\nkind = "loss"\nloss = "1 dB"\n'
+
+
+def table(times: str, samples: str) -> str:
+    """The bundled file with a photon known by numbers."""
+    return change('{ shape = "sech", bandwidth = "1 MHz" }', f'{{ shape = "tabulated", times = {times}, samples = {samples} }}')
+
+
+ROWS = change(
+    'photon = { shape = "sech", bandwidth = "1 MHz" }',
+    'photon.shape = "tabulated"\nphoton.samples = [\n    [0.5, 0.1],  # not a [header]\n    [0.25, 0.1]\n]\nphoton.colour = "]"',
+)
+OCCUPIED = after(SWITCH, "occupation = 0.1").replace("[free]", '[free]\n"path.switch.temperature" = ["0 K", "1 K"]')
 
 WRONG = {
     "unknown key": (after(LAB, 'kapa_e_ext = "1 MHz"'), 6, "device.lab.kapa_e_ext", "the nearest is kappa_e_ext"),
@@ -50,7 +65,7 @@ WRONG = {
     "an unused device": (TEXT + '\n[device.spare]\nfrom = "sahu"\n', 51, "device.spare.from", "the nearest is sahu-2022"),
     "unknown device": (change('[node.b]\ndevice = "lab"', '[node.b]\ndevice = "lob"'), 14, "node.b.device", "the nearest is lab"),
     "missing node": (change("[node.b]", "[node.c]"), 13, "node.c", "no key"),
-    "T2 above 2 T1": (change('t2 = "200 us"', 't2 = "700 us"'), 11, "node.a.qubit.t2", "at most 2 t1 = 600 us"),
+    "T2 above 2 T1": (change('t2 = "200 us"', 't2 = "700 us"'), 11, "node.a.qubit.t2", "at most 2 t1 = 600 us, but is 700 us"),
     "missing kind": (change('kind = "fibre"', ""), 17, "path.fibre", "must have kind"),
     "unknown stage": (change('kind = "fibre"', 'kind = "fiber"'), 19, "path.fibre.kind", "the nearest is fibre"),
     "same name twice": (TEXT + EXTRA.replace("extra", "fibre"), 51, "path.fibre.name", "used twice"),
@@ -87,6 +102,22 @@ WRONG = {
     "bad TOML": (change("[node.a]", "[node.a"), 9, "", "is not TOML"),
     "deeply nested": ("a = " + "[" * 5000 + "]" * 5000, None, "", "nested too deeply"),
     "integer of thousands of digits": ("a = " + "9" * 5000, None, "", "is not TOML"),
+    "number of 401 digits": (after(LAB, f"mode_match = 1{'0' * 400}"), 6, "device.lab.mode_match", "has 401"),
+    "box of 401 digits": (change("[0.6, 0.98]", f"[0.6, 1{'0' * 400}]"), 41, "free.device.lab.mode_match", "has 401"),
+    "setting of 401 digits": (change("learning_rate = 0.1", f"learning_rate = 1{'0' * 400}"), 45, "optimiser.learning_rate", "a number"),
+    "sample of 401 digits": (table('["0 s", "1 us"]', f"[0.5, 1{'0' * 400}]"), 3, "transfer.photon.samples", "finite numbers"),
+    "ragged times": (table('[["0 s"], ["1 us", "2 us"]]', "[1, 1]"), 3, "transfer.photon.times", "but is ['0 s']"),
+    "no times": (table('"1 us"', "[1, 1]"), 3, "transfer.photon.times", "must be a list of times"),
+    "shape of the matched mode": (change('"sech"', '"sampled"'), 3, "transfer.photon.shape", "gaussian, rising, sech, tabulated, but"),
+    "too many starts": (change("starts = 32", "starts = 10000000000"), 47, "optimiser.starts", "at least 1 and at most 10000000"),
+    "array of devices": (change(LAB, "[[device.lab]]"), 5, "device.lab", "must be a table"),
+    "array of nodes": (change("[node.a]", "[[node.a]]"), 9, "node.a", "must be a table"),
+    "rows over several lines": (ROWS, 8, "transfer.photon.colour", "no key"),
+    "device in a list": (change('[node.b]\ndevice = "lab"', '[node.b]\ndevice = ["lab"]'), 14, "node.b.device", "a name in quotes"),
+    "target of another unit": (TEXT.replace("[free]", 'rate = { min = "1 Hz" }\n[free]'), 35, "targets.rate.min", "must be an event rate"),
+    "full-width digits": (change('"100 mW"', '"１００ mW"'), 7, "device.lab.pump_power", "must be a number and a unit"),
+    "key of 5000 letters": (after(LAB, "k" * 5000 + " = 1"), 6, "device.lab.kkk", "kk...: is no key of this table; "),
+    "temperature beside occupation": (OCCUPIED, 38, "free.path.switch.temperature", "where occupation is given"),
     "not a table": ("device = 3\n" + TEXT[: TEXT.index("[device")] + TEXT[TEXT.index("[node.a]") :], 1, "device", "must be a table"),
     "empty": ("", None, "", "must have"),
 }
@@ -223,3 +254,63 @@ def test_what_does_not_compute_does_not_wait_for_jax(fresh_python, tmp_path):
 def test_float32_is_refused(fresh_python):
     answer = fresh_python("import sys; from transduce.cli import main; sys.exit(main(['evaluate']))", JAX_ENABLE_X64="0")
     assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and "float64" in answer.stderr
+
+
+def test_a_value_that_overflows_is_one_line(tmp_path, capsys):
+    file = tmp_path / "link.toml"
+    file.write_text(change('"100 mW"', '"1e290 W"'), encoding="utf-8")
+    assert "must have values that float64 can compute with" in one_line(capsys, ["evaluate", str(file)])
+
+
+def test_a_stage_may_have_any_word_for_a_name(tmp_path):
+    file = tmp_path / "link.toml"
+    file.write_text(change('name = "switch"', 'name = "self"'), encoding="utf-8")
+    assert config.load(read(file)).parts["path"].names == ("fibre", "self")
+
+
+def test_a_byte_order_mark_is_none_of_the_text(tmp_path, capsys):
+    file = tmp_path / "link.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    assert read(file).text == TEXT
+    file.write_bytes(b"\xef\xbb\xbf\n\xff")
+    assert f"{file}:2: must be UTF-8 text, but has the byte 0xff" in one_line(capsys, ["evaluate", str(file)])
+
+
+def test_a_folder_that_cannot_be(tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for command in ("evaluate", "optimise"):
+        for out in (str(tmp_path / "file" / "y"), str(tmp_path / "file"), "/proc/zz"):
+            assert one_line(capsys, [command, "--out", out]).startswith(f"{out}: must be a folder")
+        assert "must be a folder's name, but is ''" in one_line(capsys, [command, "--out", ""])
+
+
+def test_doctor_tells_whether_programs_can_be_kept(monkeypatch, tmp_path, capsys):
+    for folder, writable in ((tmp_path / "new", True), ("/proc/nope", False)):
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
+        assert main(["doctor", "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["cache"], answer["cache_writable"]) == (str(folder), writable)
+
+
+def test_without_a_place_for_programs_a_run_warns_once(monkeypatch, capsys):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/proc/nope")
+    keep = _keeper("text")
+    for key in (256, 512):
+        with keep(key):
+            assert float(compiled(lambda x: {"twice": 2 * x})(np.ones(()))["twice"]) == 2
+    message = capsys.readouterr().err
+    assert message == "transduce: /proc/nope: cannot be written, so that compiled programs are not kept\n"
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-7], lambda raw: raw[:99] + b"?" + raw[100:], lambda raw: b""])
+def test_a_damaged_program_is_written_again(damage, tmp_path):
+    def run() -> float:
+        _loaded.clear()  # as a new run would find it
+        with kept(tmp_path, "key"):
+            return float(compiled(lambda x: {"twice": 2 * x})(np.ones(()))["twice"])
+
+    assert run() == 2
+    (file,) = tmp_path.glob("*.stablehlo")
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert run() == 2 and _read(file) is not None and len(file.read_bytes()) == len(whole)

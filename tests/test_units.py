@@ -85,7 +85,7 @@ def test_only_a_conductance_has_an_exponent():
 def test_units_of_every_other_dimension_are_refused(dimension):
     for other, unit, _ in EVERY:
         if other != dimension:
-            with pytest.raises(ValueError, match=f"must be a {dimension}, such as "):
+            with pytest.raises(ValueError, match=f"must be an? {dimension}, such as "):
                 units.parse(f"1 {unit}", dimension)
 
 

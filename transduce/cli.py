@@ -9,7 +9,7 @@ import os
 import pathlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +27,15 @@ app = typer.Typer(
 
 File = Annotated[pathlib.Path | None, typer.Argument(metavar="[FILE]", help="A study in TOML; the bundled connection where there is none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
-Out = Annotated[pathlib.Path | None, typer.Option("--out", metavar="DIR", help="The run's folder.")]
+
+
+def _folder(name: str) -> pathlib.Path:
+    if not name or "\0" in name:
+        raise typer.BadParameter(f"must be a folder's name, but is {name!r}")
+    return pathlib.Path(name)
+
+
+Out = Annotated[pathlib.Path | None, typer.Option("--out", metavar="DIR", parser=_folder, help="The run's folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds a run already.")]
 
 
@@ -58,11 +66,15 @@ def _prepare() -> None:
         raise WrongInput("JAX_ENABLE_X64: must be unset or 1, as transduce computes in float64, but is off")
 
 
-def _kept(*key: object) -> Any:
-    """Inside, programs are kept for the next run; the key is the file and what else shapes them."""
-    from .programs import kept
+def _keeper(text: str) -> Callable[..., Any]:
+    """key -> a context in which programs are kept for the next run, under the file's text and the key; warns where they cannot be."""
+    from .programs import kept, writable
 
-    return kept(cache_folder(), " ".join(map(str, key)))
+    folder: pathlib.Path | None = cache_folder()
+    if folder is not None and not writable(folder):
+        print(f"transduce: {folder}: cannot be written, so that compiled programs are not kept", file=sys.stderr)
+        folder = None
+    return lambda *key: kept(folder, " ".join(map(str, (text, *key))))
 
 
 def cache_folder() -> pathlib.Path:
@@ -89,7 +101,7 @@ def evaluate(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
     folder = None if out is None else Folder(out, overwrite)
     begun, evaluation = now(), Evaluation(setting, aims)
-    with _kept(source.text):
+    with _keeper(source.text)():
         answer = evaluation(setting.parts)
     if folder is not None:
         folder.text("config.toml", source.text)
@@ -114,8 +126,9 @@ def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
     folder = Folder.new(source.stem, out, overwrite)
     threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()  # meanwhile
-    with _Progress() as progress, _kept(source.text):
-        outcome = run(setting, aims, folder, progress.report, lambda samples: _kept(source.text, samples))
+    keep = _keeper(source.text)
+    with _Progress() as progress, keep():
+        outcome = run(setting, aims, folder, progress.report, keep)
     _draw(folder, outcome, aims, source.stem)
     folder.text("result.json", dumps(outcome.answer))
     if as_json:
@@ -208,6 +221,7 @@ def doctor(as_json: AsJson = False) -> None:
     import jax
 
     from .devices.electro_optic import ElectroOptic
+    from .programs import writable
     from .study.record import dumps, git_state, provenance
     from .units import MHz
 
@@ -217,7 +231,7 @@ def doctor(as_json: AsJson = False) -> None:
     facts = {name: found[name] for name in ("transduce", "python", "platform", "dtype")}
     answer = {
         **{**facts, "packages": found["packages"], "devices": [str(device) for device in jax.devices()], "git": git_state()},
-        **{"x64": bool(jax.config.read("jax_enable_x64")), "cache": str(cache_folder())},
+        **{"x64": bool(jax.config.read("jax_enable_x64")), "cache": str(cache_folder()), "cache_writable": writable(cache_folder())},
         **{"self_check": "efficiency = eta_e eta_o 4C/(1+C)^2", "self_check_error": error, "well": error < 1e-12},
     }
     if as_json:

@@ -37,24 +37,36 @@ def sources() -> str:
     return digest.hexdigest()
 
 
+def writable(folder: pathlib.Path) -> bool:
+    """Whether programs can be kept in a folder; it is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 @contextlib.contextmanager
-def kept(folder: pathlib.Path, key: str) -> Iterator[None]:
+def kept(folder: pathlib.Path | None, key: str) -> Iterator[None]:
     """Keep the programs compiled inside in a folder, under a key.
 
     Args:
-        folder: made if it is not there; also JAX's cache of compiled programs.
+        folder: made if it is not there; also JAX's cache of compiled programs. None: nothing is kept, by JAX neither.
         key: whatever shapes the programs and is not an array.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = {
-        "jax_compilation_cache_dir": str(folder),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
+    wanted: dict[str, Any] = {"jax_enable_compilation_cache": False}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = {
+            "jax_compilation_cache_dir": str(folder),
+            "jax_persistent_cache_min_compile_time_secs": 0,
+            "jax_persistent_cache_min_entry_size_bytes": -1,
+        }
     before = {name: getattr(jax.config, name) for name in wanted}
     for name, value in wanted.items():
         jax.config.update(name, value)
-    token = _place.set((folder, hashlib.sha256(f"{sources()} {key}".encode()).hexdigest()))
+    token = _place.set(None if folder is None else (folder, hashlib.sha256(f"{sources()} {key}".encode()).hexdigest()))
     try:
         yield
     finally:
@@ -102,14 +114,30 @@ def _program(place: _Place, name: str, flat: Callable[..., Any], leaves: list[An
     shapes = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves]
     file = folder / f"{hashlib.sha256(f'{key} {name} {shapes}'.encode()).hexdigest()}.stablehlo"
     if file not in _loaded:
-        if not file.exists():
-            _write(file, export.export(jax.jit(flat))(shapes).serialize())
-        _loaded[file] = jax.jit(export.deserialize(bytearray(file.read_bytes())).call, compiler_options=options)
+        content = _read(file)
+        if content is None:
+            content = bytes(export.export(jax.jit(flat))(shapes).serialize())
+            with contextlib.suppress(OSError):  # it is needed in the next run only
+                _write(file, hashlib.sha256(content).digest() + content)
+        _loaded[file] = jax.jit(export.deserialize(bytearray(content)).call, compiler_options=options)
     return _loaded[file]
 
 
-def _write(file: pathlib.Path, content: bytes | bytearray) -> None:
+def _read(file: pathlib.Path) -> bytes | None:
+    """What was written behind its digest; None where there is nothing, or not the whole of it."""
+    try:
+        raw = file.read_bytes()
+    except OSError:
+        return None
+    return raw[32:] if hashlib.sha256(raw[32:]).digest() == raw[:32] else None
+
+
+def _write(file: pathlib.Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-    os.replace(name, file)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+        os.replace(name, file)
+    except OSError:
+        os.unlink(name)
+        raise

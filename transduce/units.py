@@ -41,8 +41,8 @@ _UNITS: dict[str, dict[str, float]] = {
 
 DIMENSIONS = tuple(_UNITS)
 
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*")
-_CONDUCTANCE = re.compile(r"W/K(?:\^(\d+(?:\.\d+)?))?")
+_QUANTITY = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(\S.*?)?\s*")
+_CONDUCTANCE = re.compile(r"W/K(?:\^([0-9]+(?:\.[0-9]+)?))?")
 _EXAMPLES = {"power": '"10 mW" or "-20 dBm"', "conductance": '"22 W/K^3"', "number": "0.5"}
 
 
@@ -85,7 +85,7 @@ def parse(text: str, dimension: str) -> Quantity:
     if dimension == "conductance" and (found := _CONDUCTANCE.fullmatch(unit)):
         return Quantity(number, dimension, float(found[1] or 1))
     if unit not in _UNITS[dimension]:
-        raise ValueError(f"must be a {dimension}, such as {example(dimension)}, but is {text!r}")
+        raise ValueError(f"must be {'an' if dimension[0] in 'aeiou' else 'a'} {dimension}, such as {example(dimension)}, but is {text!r}")
     return Quantity(number * _UNITS[dimension][unit], dimension)
 
 

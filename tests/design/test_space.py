@@ -8,8 +8,11 @@ import pytest
 from jaxtyping import Array
 
 from transduce import parameters
+from transduce.design.maximise import maximise
 from transduce.design.space import choose, selected, validate
-from transduce.units import MHz
+from transduce.link.emission import Qubit
+from transduce.link.routing import Switch
+from transduce.units import MHz, us
 
 from .. import ALGEBRA
 
@@ -128,3 +131,21 @@ def test_a_model_is_checked_again():
     with pytest.raises(ValueError, match=r"Sheet\.loss must be .*at most 1, but is 1\.5"):
         validate(bad)
     assert validate(MODEL) is MODEL
+
+
+def test_domains_across_fields_are_checked_again():
+    model = {"qubit": Qubit(t1=20 * us, t2=40 * us), "switch": Switch(insertion_loss=1.0, crosstalk=10.0)}
+    assert validate(model) is model
+    with pytest.raises(ValueError, match=r"Qubit\.t2 must be at most 2 t1 = 40 us, but is 40\.000004 us"):
+        validate(parameters.replace(model, {"qubit.t2": 40.000004 * us}))
+    with pytest.raises(ValueError, match=r"Switch\.crosstalk must leave eta \+ x at most 1"):
+        validate(parameters.replace(model, {"switch.crosstalk": 1.0}))
+
+
+def test_an_optimum_lies_inside_the_domains_across_fields():
+    """More T2 is better up to 2 T1, less crosstalk distance up to eta + x = 1: the best points are on those edges."""
+    qubit = maximise(lambda q: -q.dephasing_rate, Qubit(t1=20 * us, t2=10 * us), {"t2": (5 * us, 80 * us)}, starts=4, steps=60)
+    assert 1 < float(qubit.model.t2) / (39 * us) <= 40 / 39 * (1 + 1e-12)
+    switch = Switch(insertion_loss=1.0, crosstalk=20.0, neighbour_occupation=1.0)
+    switch = maximise(lambda s: s.prepare().response(0.0).noise, switch, {"crosstalk": (1.0, 30.0)}, starts=4, steps=60).model
+    assert 0.99 < 10**-0.1 + 10 ** (-float(switch.crosstalk) / 10) <= 1 + 1e-12

@@ -134,7 +134,7 @@ def test_the_keys_of_the_contract(study):
     }
     for part, keys in contract.items():
         assert set(keys) <= set(answer[part])
-    assert {"stages", "elasticities", "inputs", "model"} <= set(answer) and answer["stable"] is True
+    assert {"stages", "elasticities", "inputs", "model"} <= set(answer) and answer["stable"] is True and answer["clock_resolved"] is True
     assert all(set(row) == {"name", "kind", "transmission_db", "noise_input", "fidelity_gain_if_ideal"} for row in answer["stages"])
     assert all(set(row) == {"value", "unit", "status"} for row in answer["inputs"].values())
     assert answer["elasticities"].keys() == answer["inputs"].keys() == answer["elasticity_units"].keys()

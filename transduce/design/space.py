@@ -158,7 +158,7 @@ def choose(free: Free, model: Any, boxes: Mapping[str, Box | None] | None = None
 
 
 def validate(model: Any) -> Any:
-    """The model, its domains checked again: construction checks do not run on what an optimiser writes.
+    """The model, its domains and each module's ``__check_init__`` checked again: they do not run on what an optimiser writes.
 
     Raises:
         ValueError: "Class.field must ..., but is ...".
@@ -167,6 +167,9 @@ def validate(model: Any) -> Any:
     def look(node: Any) -> bool:
         if isinstance(node, eqx.Module):
             parameters.check(node)
+            for cls in type(node).__mro__:
+                if "__check_init__" in vars(cls):
+                    cls.__check_init__(node)  # type: ignore[attr-defined]
         return False
 
     jax.tree.leaves(model, is_leaf=look)

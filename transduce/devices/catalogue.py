@@ -108,7 +108,10 @@ def quantity(raw: Any, parameter: Parameter) -> float:
     if parameter.dimension == "number":
         if isinstance(raw, bool) or not isinstance(raw, (int, float)):
             raise ValueError(f"must be a number, such as {units.example('number')}, but is {raw!r}")
-        value = float(raw)
+        try:
+            value = float(raw)
+        except OverflowError:
+            raise ValueError(f"must be a number of at most 309 digits, but has {len(str(abs(raw)))}") from None
     elif isinstance(raw, str):
         value = units.parse(raw, parameter.dimension).value
     else:

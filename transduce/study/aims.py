@@ -11,7 +11,7 @@ from ..design.space import choose
 from ..design.targets import Bound
 from ..parameters import Parameter
 from . import figures
-from .config import Setting, quantity, scalars
+from .config import Setting, is_number, quantity, scalars
 from .source import near
 
 _COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25}
@@ -90,6 +90,8 @@ def _free(setting: Setting, raw: Any) -> dict[str, tuple[float, float]]:
         if path not in known:
             raise source.wrong(place, f"is no parameter of this study; {near(path, known)}")
         parameter = known[path][0]
+        if path.endswith(".temperature") and path.removesuffix("temperature") + "occupation" in known:
+            raise source.wrong(place, "must not be free where occupation is given: it has no effect")
         if not isinstance(ends, list) or len(ends) != 2:
             raise source.wrong(place, f"must be [low, high], but is {ends!r}")
         low, high = (quantity(source, place, end, parameter) for end in ends)
@@ -126,13 +128,14 @@ def _optimiser(setting: Setting, raw: Any) -> tuple[Callable[[], Any] | None, di
         counts[name] = value = table.pop(name, _COUNTS[name])
         least, most = (0, 2**32 - 1) if name == "seed" else (1, 10**7)
         if type(value) is not int or not least <= value <= most:
-            raise source.wrong(("optimiser", name), f"must be a whole number of at least {least}, but is {value!r}")
+            what = f"must be a whole number of at least {least} and at most {most}, but is {value!r}"
+            raise source.wrong(("optimiser", name), what)
     if not table:
         return None, counts, {"name": "adam", "learning_rate": "0.1, halved seven times", **counts}
     name = table.pop("name", "adam")
     stated = {"name": name, **table, **counts}
     for key, value in table.items():
-        if type(value) not in (int, float, bool) or not math.isfinite(value) or (key == "learning_rate" and value <= 0):
+        if not (type(value) is bool or is_number(value)) or (key == "learning_rate" and value <= 0):
             raise source.wrong(("optimiser", key), f"must be a number, such as 0.1, but is {value!r}")
     if name == "adam" and "learning_rate" in table and set(table) <= set(_ADAM):
         return lambda: _tools()[name](**table), counts, stated

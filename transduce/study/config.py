@@ -7,6 +7,7 @@ The parts are ``{"device": {...}, "node": {...}, "path": Link, "photon": ...}``,
 
 import dataclasses
 import re
+import sys
 from typing import Any
 
 import equinox as eqx
@@ -20,12 +21,13 @@ from ..link.base import AbstractStage
 from ..link.emission import Qubit
 from ..link.link import Link
 from ..link.node import RESERVED, Connection, Node
+from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
 from ..protocols.transfer import Transfer
 from ..qubit.encodings import AbstractEncoding
 from .source import Place, Source, WrongInput, near
 
-_ARRAYS = {"times": "time", "first": "time", "step": "time", "samples": "number", "values": "number"}
+_ARRAYS = {"times": "time", "samples": "number"}
 """Fields of a photon known by numbers."""
 WORD = r"[A-Za-z_][A-Za-z0-9_-]*"
 
@@ -77,14 +79,19 @@ def _known(cls: type, extra: tuple[str, ...] = ()) -> tuple[dict[str, parameters
     return fields, [item.name for item in dataclasses.fields(cls) if item.name not in fields and item.name not in extra]
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a number that float64 holds."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
 def _array(source: Source, place: Place, raw: Any, dimension: str) -> Any:
     """Times as strings, amplitudes as numbers or [re, im] pairs."""
-    if isinstance(raw, list) and dimension == "time":
-        return np.array([_array(source, place, one, dimension) for one in raw], float)
     if dimension == "time":
-        return quantity(source, place, raw, parameters.Parameter("time", (-np.inf, np.inf)))
+        if not isinstance(raw, list):
+            raise source.wrong(place, f'must be a list of times, such as ["0 s", "1 us"], but is {raw!r}')
+        return np.array([quantity(source, place, one, parameters.Parameter("time", (-np.inf, np.inf))) for one in raw], float)
     pairs = [one if isinstance(one, list) else [one, 0.0] for one in raw] if isinstance(raw, list) else None
-    good = pairs and all(len(pair) == 2 and all(type(x) in (int, float) and np.isfinite(x) for x in pair) for pair in pairs)
+    good = pairs and all(len(pair) == 2 and all(map(is_number, pair)) for pair in pairs)
     if not good:
         raise source.wrong(place, "must be a list of finite numbers or [re, im] pairs, such as [0.1, 0.5, [0.3, 0.1]]")
     return np.array([complex(*map(float, pair)) for pair in pairs or []])
@@ -180,7 +187,9 @@ def _node(maker: Maker, end: str, raw: Any, devices: dict[str, Any]) -> tuple[st
     place: Place = ("node", end)
     maker.source.table(place, raw, ("device", "qubit"), needed=("device", "qubit"))
     name = raw["device"]
-    if not isinstance(name, str) or name not in devices:
+    if not isinstance(name, str):
+        raise maker.source.wrong((*place, "device"), f"must be a name in quotes, but is {name!r}")
+    if name not in devices:
         raise maker.source.wrong((*place, "device"), f"must be a device of this file, but is {name!r}; {near(name, devices)}")
     return name, maker.make(Qubit, (*place, "qubit"), f"node.{end}.qubit", raw["qubit"])
 
@@ -211,7 +220,8 @@ def _path(maker: Maker, rows: Any, image: str) -> Link:
 
 def _photon(maker: Maker, key: str, raw: Any) -> AbstractWavepacket:
     place: Place = ("transfer", key)
-    cls = maker.kind(place, maker.source.table(place, raw), "shape", catalogue.kinds(AbstractWavepacket))
+    known = {name: cls for name, cls in catalogue.kinds(AbstractWavepacket).items() if cls is not Sampled}  # what the matched mode is
+    cls = maker.kind(place, maker.source.table(place, raw), "shape", known)
     return maker.make(cls, place, key, raw, skip=("shape",))
 
 

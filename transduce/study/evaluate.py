@@ -5,6 +5,7 @@ The answer is in SI with ordinary frequencies; a figure that an encoding lacks, 
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,10 +19,9 @@ from ..design.sensitivity import elasticities, is_relative
 from ..devices.base import AbstractDevice
 from ..devices.catalogue import kebab
 from ..link.base import Prepared
-from ..link.wavepacket import AbstractWavepacket
 from ..programs import ONCE, compiled
-from ..protocols.transfer import Passage, Performance, budget, time_window
-from ..units import Hz, hbar, k_B, to_hz
+from ..protocols.transfer import MOST_SAMPLES, Passage, Performance, budget, samples_wanted, time_window
+from ..units import hbar, k_B, to_hz
 from .aims import Aims
 from .config import Setting
 from .figures import FIDELITIES, figure
@@ -30,7 +30,6 @@ from .resolved import inputs
 INFINITE = 1e130
 """A slope beyond this diverges (see ``numerics.sqrt``)."""
 SHARE = ("transmission_db", "noise_input", "fidelity_gain_if_ideal")
-MOST_SAMPLES = 2**16
 SPARE = 1.1
 """What is asked for resolves the packet's spectrum down to 1e-32 of its power; at a tenth fewer samples 1e-29 is left out."""
 
@@ -42,20 +41,33 @@ class Evaluation:
     setting: Setting
     aims: Aims
     samples: int = 512
+    _told: bool = False
     _compiled: Callable[[Any], Any] | None = None
 
     def __call__(self, parts: dict[str, Any], optimised: Iterable[str] = ()) -> dict[str, Any]:
-        """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status."""
+        """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status.
+
+        Raises:
+            WrongInput: a device's values are so large that float64 overflows.
+        """
         while True:
             if self._compiled is None:
                 self._compiled = compiled(
                     lambda parts: _numbers(self.setting, self.aims, self.samples, parts), tag=f"{self.samples}", options=ONCE
                 )
             found = jax.device_get(self._compiled(parts))
-            wanted = found.pop("samples")
+            wanted, ringing = float(found.pop("samples")), float(found.pop("ringing"))
             if not SPARE * self.samples < min(wanted, MOST_SAMPLES):
                 break
-            self.samples, self._compiled = min(MOST_SAMPLES, 2 ** math.ceil(math.log2(wanted))), None
+            self.samples, self._compiled = 2 ** math.ceil(math.log2(min(wanted, MOST_SAMPLES))), None
+        for name, facts in found["devices"].items():
+            if plain(facts["stability_margin_hz"]) is None:
+                raise self.setting.source.wrong(("device", name), "must have values that float64 can compute with, but overflows")
+        found["clock_resolved"] = wanted <= SPARE * MOST_SAMPLES
+        if not (found["clock_resolved"] or self._told):
+            times = f"{ringing:.3g} times" if math.isfinite(ringing) else "endlessly"
+            print(f"transduce: the link rings {times} longer than the photon: the absorbed mode is not resolved", file=sys.stderr)
+            self._told = True
         status = self.setting.status | dict.fromkeys(optimised, "optimised")
         return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
 
@@ -85,13 +97,9 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
         "remainder": shares.remainder,
         "elasticities": slopes,
         "devices": {name: _device(device) for name, device in parts["device"].items()},
-        "samples": _samples_wanted(passage.link, transfer.photon),
+        "samples": samples_wanted(passage.link, transfer.photon),
+        "ringing": (time_window(passage.link.poles, transfer.photon) - time_window(None, transfer.photon)) / transfer.photon.duration,
     }
-
-
-def _samples_wanted(link: Prepared, photon: AbstractWavepacket) -> Any:
-    reach = jnp.minimum(photon.reach, 400 * jnp.max(photon.features()[1]))
-    return time_window(link.poles, photon) * 2 * reach / Hz
 
 
 def _link(performance: Performance, link: Prepared) -> dict[str, Any]:
@@ -173,6 +181,7 @@ def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str
         "elasticity_units": unit,
         "devices": {name: _facts(parts["device"][name], facts) for name, facts in found["devices"].items()},
         "inputs": inputs(setting, parts),
+        "clock_resolved": found["clock_resolved"],
         "stable": all(bool(facts["stability_margin_hz"] > 0) for facts in found["devices"].values()),
         "model": _model(setting, parts),
     }

@@ -19,6 +19,7 @@ from ..design.maximise import ChunkReport, maximise
 from ..design.optimum import Optimum
 from ..design.targets import Targets
 from ..devices.base import escape_efficiency
+from ..link.routing import Filter
 from ..numerics import abs2
 from ..programs import compiled
 from ..protocols.transfer import Passage
@@ -44,13 +45,14 @@ class Outcome:
 
 
 def objective(setting: Setting, aims: Aims, samples: int) -> Callable[[dict[str, Any]], Any]:
-    """parts -> (the objective, the figures that have targets), for ``maximise``."""
+    """parts -> (the objective, the figures that have targets), for ``maximise``; NaN where a part is outside its domain."""
 
     def at(parts: dict[str, Any]) -> Any:
         transfer, connection = setting.assemble(parts, samples)
         passage = Passage.over(transfer, connection)
         performance = transfer.performance(passage)
-        value = figure(aims.objective, performance, passage)
+        sound = ~jnp.isnan(performance.average_fidelity)  # in which every part of the connection enters
+        value = jnp.where(sound, figure(aims.objective, performance, passage), jnp.nan)
         return value, {name: figure(name, performance, passage) for name in aims.bounds}
 
     return at
@@ -67,7 +69,8 @@ def ceilings(setting: Setting) -> Callable[[dict[str, Any]], dict[str, Any]] | N
             system = parts["device"][name].linear_system()
             bound = bound * escape_efficiency(system, "microwave") * escape_efficiency(system, "optical")
         for stage in parts["path"].parts:
-            bound = bound * abs2(stage.prepare().response(jnp.zeros(())).u)
+            peak = stage.centre if isinstance(stage, Filter) else jnp.zeros(())
+            bound = bound * abs2(stage.prepare().response(peak).u)
         return {"efficiency": (bound, "eta <= eta_e eta_o of both devices and the path's loss")}
 
     return at

@@ -36,16 +36,24 @@ class Folder:
     """A run's folder, new or, if told, an old one.
 
     Raises:
-        WrongInput: it holds something already and ``overwrite`` is false.
+        WrongInput: it holds something already and ``overwrite`` is false; or it cannot be made or written.
     """
 
     def __init__(self, path: pathlib.Path, overwrite: bool) -> None:
         self.path = path
+        try:
+            self._begin(path, overwrite)
+        except OSError as error:
+            raise WrongInput(f"{path}: must be a folder that can be written, but is none: {error.strerror or error}") from None
+
+    def _begin(self, path: pathlib.Path, overwrite: bool) -> None:
         if path.exists() and not path.is_dir():
             raise WrongInput(f"{path}: must be a folder, but is a file")
         if path.is_dir() and any(path.iterdir()) and not overwrite:
             raise WrongInput(f"{path}: must be new or empty, but holds a run: choose another --out, or add --overwrite")
         path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
         if overwrite:
             (path / "result.json").unlink(missing_ok=True)
 

@@ -21,6 +21,8 @@ Place = tuple[str | int, ...]
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_QUIET = re.compile(r"""\"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
+"""Strings and comments, in which a bracket is none."""
 
 
 class WrongInput(Exception):
@@ -35,14 +37,20 @@ def near(name: object, known: Iterable[object]) -> str:
 
 
 def _lines(text: str) -> dict[Place, int]:
-    """The line of each table header and each key."""
+    """The line of each table header and each key; the rows of an array over several lines are neither."""
     found: dict[Place, int] = {}
     table: Place = ()
     counts: dict[Place, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    depth = 0
+    bare = _QUIET.sub(lambda match: "\n" * match[0].count("\n"), text)
+    for number, (line, rest) in enumerate(zip(text.split("\n"), bare.split("\n"), strict=True), 1):
+        inside, depth = depth > 0, depth + sum(rest.count(one) for one in "[{") - sum(rest.count(one) for one in "]}")
+        if inside or not rest.strip():
+            continue
         if header := _HEADER.fullmatch(line):
             table = tuple(part.strip("\"'") for part in _PART.findall(header[2]))
             if header[1] == "[[":
+                found.setdefault(table, number)
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
             found.setdefault(table, number)
@@ -83,7 +91,7 @@ class Source:
                 node = None
             named = isinstance(key, int) and isinstance(node, dict) and isinstance(node.get("name"), str)
             parts.append(node["name"] if named else str(key + 1) if isinstance(key, int) else key)
-        return ".".join(parts)
+        return ".".join(part if len(part) <= 60 else part[:57] + "..." for part in parts)
 
     def wrong(self, place: Place, what: str) -> WrongInput:
         """The error at a place; its line is that of the nearest key or table around it."""
@@ -129,10 +137,10 @@ def read(path: str | pathlib.Path | None) -> Source:
     if len(raw) > MOST:
         raise WrongInput(f"{name}: must be at most {MOST // 2**20} MiB, but is larger")
     try:
-        text = raw.decode("utf-8")
+        text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise WrongInput(f"{name}:{line}: must be UTF-8 text, but has the byte 0x{raw[error.start]:02x}") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise WrongInput(f"{name}:{line}: must be UTF-8 text, but has the byte 0x{error.object[error.start]:02x}") from None
     try:
         data = tomllib.loads(text)
     except ValueError as error:  # a TOMLDecodeError, or an integer of thousands of digits
