@@ -54,7 +54,7 @@ class Setting:
     frequency_shift: float
     status: dict[str, str]
 
-    def assemble(self, parts: dict[str, Any], samples: int = 512) -> tuple[Transfer, Connection]:
+    def assemble(self, parts: dict[str, Any], samples: int | None = None) -> tuple[Transfer, Connection]:
         """The transfer and the connection, from the parts; for use inside a compiled function."""
         a, b = (Node(qubit=parts["node"][end]["qubit"], device=parts["device"][self.devices[end]]) for end in ("a", "b"))
         transfer = Transfer(self.encoding, parts["photon"], parts.get("detection"), samples)
