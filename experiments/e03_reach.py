@@ -9,7 +9,7 @@ N(L) = N_up + N_down 10^{0.02 L/km}. Heralded, F_e = (1 + N/2)/(1 + 2N) where fe
 crossed at N = 1. With e02's shares at 1 km, N_up = 0.00214 and N_down = 0.00527, that is at 115 km (the packet's own share of the
 noise moves it by about a kilometre). Beyond, the clicks are noise: success settles at 2 n instead of falling, and the fidelity at 1/2.
 
-Source: PHYSICS Q2's closed form, in ``transduce/qubit/encodings.py``; device: R. Sahu et al., Nat. Commun. 13, 1276 (2022).
+Source: the closed form in ``transduce/qubit/encodings.py``; device: R. Sahu et al., Nat. Commun. 13, 1276 (2022).
 Run: ``python experiments/e03_reach.py`` writes ``figures/e03_reach.png`` and ``.json``.
 """
 

@@ -73,7 +73,7 @@ def test_jiang_2023_against_its_reported_numbers():
 
 
 def test_sahu_2022_added_noise_at_its_two_points():
-    """Pump powers whose efficiency is the reported 8.7 % and that of the largest: 0.16 and 0.41 photons (DESIGN 3: 0.159, 0.421)."""
+    """Pump powers whose efficiency is the reported 8.7 % and that of the largest: 0.16 and 0.41 photons (the law gives 0.159, 0.421)."""
     noise = [float(catalogue.device("sahu-2022", cooperativity=c).added_noise_input()) for c in (0.226, 0.868)]
     assert noise == pytest.approx([0.16, 0.41], rel=0.1)
 

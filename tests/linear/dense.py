@@ -1,4 +1,4 @@
-"""A dense numpy solver of the doubled equations, written out as PHYSICS states them and sharing nothing with the package.
+"""A dense numpy solver of the doubled equations, written out by hand and sharing nothing with the package.
 
 A = [[-i Om - C^dagger C / 2, -i Xi], [i Xi*, i Om* - (C^dagger C)* / 2]], K = diag(C, C*), S(w) = 1 - K (-i w - A)^{-1} K^dagger.
 """

@@ -35,7 +35,7 @@ def converter(a, b, g, centre=0.0):
 
 
 def half_points(a, b, g, centre=0.0):
-    """(low, high, peak offset, ripple): w^2 = x0 +- sqrt(m) where the peak is split (PHYSICS L2), else the width at half the centre."""
+    """(low, high, peak offset, ripple): w^2 = x0 +- sqrt(m) where the peak is split, else the width at half the centre."""
     x0, d0, sigma = g**2 - (a**2 + b**2) / 8, a * b / 4 + g**2, (a + b) / 2
     if x0 <= 0:
         q = (a**2 + b**2) / 4 - 2 * g**2

@@ -136,7 +136,7 @@ def noise_of(one: Dense) -> float:
 
 
 def membrane(ratio: jax.Array) -> ElectroOptomechanical:
-    """A full membrane of sideband resolution ``ratio`` = omega_m / kappa_o, much as PHYSICS E4 draws it."""
+    """A full membrane of sideband resolution ``ratio`` = omega_m / kappa_o."""
     kappa = 1.0 * MHz
     rates = {"kappa_e_ext": 0.85 * kappa, "kappa_e_int": 0.15 * kappa, "kappa_o_ext": 0.7 * kappa, "kappa_o_int": 0.3 * kappa}
     strengths = {"gamma_m": 1e-4 * kappa, "cooperativity_e": 100.0, "cooperativity_o": 100.0, "n_m": 50.0}
@@ -162,7 +162,7 @@ def test_what_the_image_band_carries_between_two_membranes():
 
 
 def test_a_row_goes_one_way():
-    """PEERS: a cascade of scattering matrices takes in reflections between the stages; a link's stages are isolated from each other."""
+    """A cascade of scattering matrices takes in reflections between the stages; a link's stages are isolated from each other."""
     rates = {"kappa_e_ext": 4 * MHz, "kappa_e_int": 1 * MHz, "kappa_o_ext": 8 * MHz, "kappa_o_int": 2 * MHz}
     weak, strong = (ElectroOptic(cooperativity=c, **rates) for c in (0.3, 3.0))
     link = Link(up=Convert(weak, "microwave", "optical", carrier=0.0), down=Convert(strong, "optical", "microwave", carrier=0.0))

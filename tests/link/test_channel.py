@@ -1,4 +1,4 @@
-"""A link as one mode channel (t, n): the closed forms of PHYSICS L5 over six decades; delay, dispersion, the receiver's clock, the dark."""
+"""A link as one mode channel (t, n): closed forms over six decades; delay, dispersion, the receiver's clock, the dark."""
 
 import equinox as eqx
 import jax

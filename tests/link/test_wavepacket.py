@@ -19,7 +19,7 @@ from .packets import CASES, PACKETS, RATES, B, S, T, Witness, answers_of, close,
 
 
 def test_closed_forms():
-    """PHYSICS L5, written again in numpy, and the second form of Q4."""
+    """The shapes, written again in numpy, and the second form of the sech's width."""
     t, w = np.linspace(-2, 3, 11) / B, np.linspace(-3, 2, 11) * B
     decay, rise, gauss, sech = (CASES[name].packet for name in ("decaying", "rising", "gaussian", "sech"))
     k = np.pi**2 * (B / Hz) / np.arccosh(np.sqrt(2))

@@ -84,6 +84,7 @@ EDGES = {
     "kappa_o_int": (BOTH, 0.0, 0.05 * MHz),
     "mode_match": (BOTH, 1.0, -1e-3),
     "length": (("path.fibre.",), 0.0, 100.0),
+    "coupling_in": (("path.fibre.",), 0.0, 0.01),
     "noise_photons": (("path.fibre.",), 0.0, 1e-3),
     "t2": (("a.qubit.",), 120e-6, -1e-6),
 }

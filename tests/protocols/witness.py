@@ -1,7 +1,7 @@
 """The whole chain in numpy, written from the equations and sharing nothing with the package: parameters by path in, figures out.
 
-Each parameter is an array of one value per lane. The photon is a sech and so is the detected mode; encodings are the closed forms of
-PHYSICS Q1 and Q2. Integrals: trapezoids in x, w = sinh(x), which an analytic integrand makes exact.
+Each parameter is an array of one value per lane. The photon is a sech and so is the detected mode; encodings are closed forms.
+Integrals: trapezoids in x, w = sinh(x), which an analytic integrand makes exact.
 """
 
 import numpy as np
@@ -125,7 +125,7 @@ def sech(bandwidth, w):
 
 
 def exchange(qubit, bandwidth):
-    """Efficiency and coherence of a qubit that emits or absorbs a sech (E1)."""
+    """Efficiency and coherence of a qubit that emits or absorbs a sech."""
     g1, gp, t = 1 / qubit["t1"], 1 / qubit["t2"] - 1 / (2 * qubit["t1"]), width(bandwidth)
     wait = t / 2 * np.log(1e6 - 1)
 

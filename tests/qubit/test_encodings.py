@@ -210,7 +210,7 @@ def test_average_fidelity_is_the_mean_over_six_inputs():
 
 
 def _single_rail_real(convention, eta, n):
-    """PHYSICS Q1 in numpy, for complex steps; theta = 0."""
+    """Single rail in numpy, for complex steps; theta = 0."""
     g = 1 + n
     coherent = COHERENCE * np.exp(-(JITTER**2) / 2) * np.sqrt(eta) / g**2
     p = np.array([[1 / g, (g - eta) / g**2], [n / g**2, (eta + n * (g - eta)) / g**3]])  # p[out, in]
@@ -227,7 +227,7 @@ def _single_rail_real(convention, eta, n):
 
 
 def _two_uses_real(heralded, eta, n):
-    """PHYSICS Q2 in numpy, for complex steps."""
+    """Dual rail in numpy, for complex steps."""
     g, v = 1 + n, COHERENCE**2 * np.exp(-(JITTER**2))
     a, b, c = (eta + n * (g - eta)) / g**4, n * (g - eta) / g**4, eta * v / g**4
     return (a + c) / (2 * (a + b)) if heralded else (a + c) / 2

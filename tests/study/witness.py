@@ -1,7 +1,7 @@
 """A study recomputed from its ``config.resolved.json`` alone, in plain NumPy, without a line of the package.
 
-Electro-optic devices with a red pump (PHYSICS L2), fibre, switch, loss and filter (L4), the matched mode (L5), emission and absorption
-(E1) by brute force in time, single rail and two-use encodings (Q1, Q2). Frequencies in Hz come in, rad/s inside.
+Electro-optic devices with a red pump, fibre, switch, loss and filter, the matched mode, emission and absorption
+by brute force in time, single rail and two-use encodings. Frequencies in Hz come in, rad/s inside.
 """
 
 import math

@@ -32,7 +32,7 @@ CALM = 1e-2
 SAME = 1e-6
 """When all starts, of at least four, are this close, there is nothing left for the walk to find."""
 SETTLED = 1e-5
-"""When a quarter of the starts, at least four, agree on the best and it gains less than this over two chunks, the polish does the rest."""
+"""When a quarter of the starts, at least eight or all, agree on the best and it gains less than this over two chunks, the polish does the rest."""
 
 
 class ChunkReport(NamedTuple):
@@ -108,7 +108,7 @@ class _Run(NamedTuple):
         last, before = (np.where(met[k], self.history[k], -np.inf) for k in (-1, -3))
         top = np.max(last)
         near = np.sum(last >= top - AGREE * abs(top))
-        return bool(near >= max(4, len(last) / 4) and top - np.max(before) <= SETTLED * abs(top))
+        return bool(near >= min(len(last), max(8, len(last) / 4)) and top - np.max(before) <= SETTLED * abs(top))
 
 
 def _first_points(space: Space, model: Any, starts: int, seed: int) -> np.ndarray:

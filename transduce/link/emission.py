@@ -1,7 +1,7 @@
 r"""How much of a photon a qubit emits or absorbs, and how coherently, while it decays and dephases.
 
     g1 = 1/T1,  gp = 1/T2 - 1/(2 T1),  p = 1/int |f|^2 e^{g1 t} dt,  D = int int |f(t)|^2 |f(s)|^2 e^{-gp|t-s|} dt ds,
-    efficiency p D,    coherence int |f|^2 e^{-gp t} dt / sqrt(D)    (PHYSICS E1).
+    efficiency p D,    coherence int |f|^2 e^{-gp t} dt / sqrt(D).
 
 t runs from the packet's start; in absorption, backwards from the end of the detected mode. A decaying packet of rate G gives
 p = (G - g1)/G and D = G/(G + gp).

@@ -2,7 +2,7 @@ r"""The temporal mode of one photon: its amplitude, its spectrum, and its integr
 
     f(w) = int dt e^{iwt} f(t),    int |f|^2 dt = int |f|^2 dw/2pi = 1,    w the offset from the carrier, t the time in rad/s and s.
 
-``bandwidth`` is the full width at half maximum of the power spectrum |f(w)|^2. Shapes: PHYSICS L5 and Q4; clock and integrals: E1.
+``bandwidth`` is the full width at half maximum of the power spectrum |f(w)|^2.
 Modes known by numbers stand in ``sampled``.
 """
 

@@ -1,7 +1,7 @@
 r"""Direct transfer of a qubit over a link: emitted, converted up, carried, converted down, absorbed.
 
 The photon's matched (or given) mode at the receiver sees one Gaussian mode channel (t, n); emission and absorption multiply it by their
-efficiencies and coherences (PHYSICS E1): :math:`t \to \sqrt{\eta_{em}\eta_{abs}}\, t`,
+efficiencies and coherences (``link.emission``): :math:`t \to \sqrt{\eta_{em}\eta_{abs}}\, t`,
 :math:`n \to \eta_{abs} n`. The encoding turns it into a qubit process.
 """
 
