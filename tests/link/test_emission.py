@@ -1,4 +1,4 @@
-"""Emission and absorption: closed forms, time reversal, a master equation that knows nothing of E1, gradients at its edges."""
+"""Emission and absorption: closed forms, time reversal, a master equation that knows nothing of them, gradients at its edges."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def test_rates():
 
 
 def test_a_decaying_packet():
-    """E1: p = (G - g1)/G, D = G/(G + gp), and the coherence sqrt(p) G/(G + gp) with the vacuum."""
+    """p = (G - g1)/G, D = G/(G + gp), and the coherence sqrt(p) G/(G + gp) with the vacuum."""
     efficiency, coherence = emission(QUBIT, Decaying(bandwidth=B))
     assert float(efficiency) == pytest.approx((B - G1) / B * B / (B + GP), rel=ALGEBRA)
     assert float(jnp.sqrt(efficiency) * coherence) == pytest.approx(np.sqrt((B - G1) / B) * B / (B + GP), rel=ALGEBRA)

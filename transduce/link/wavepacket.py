@@ -24,7 +24,7 @@ from ..units import Hz, MHz, kHz
 Real = Scalar | float
 
 TAIL = 1e-6
-"""The part of int |f|^2 that lies before the clock's start, and after its end (E1)."""
+"""The part of int |f|^2 that lies before the clock's start, and after its end."""
 
 _FAINT = 1e-32  # the power spectrum at ``reach``, relative to its maximum
 _BOX = (10 * kHz, 100 * MHz)
