@@ -118,7 +118,7 @@ def test_single_rail_from_qubit_to_receiving_mode():
 
 @pytest.mark.parametrize("dephasing", [0.02, 0.3])
 def test_a_dephasing_qubit(dephasing):
-    """Efficiency and coherence in the photon's own mode, right behind the qubit; through the link, the coherence is that of the amplitude f e^{-gp t}.
+    """In the photon's own mode, right behind the qubit; through the link, the coherence is that of the amplitude f e^{-gp t}.
 
     That amplitude is again decaying, of rate G + 2 gp. The stage keeps its part along f, so that t times its coherence is exact where the
     link hands f to the detected mode, and otherwise off in first order of gp / G: here less than gp / G itself.

@@ -32,7 +32,7 @@ CALM = 1e-2
 SAME = 1e-6
 """When all starts, of at least four, are this close, there is nothing left for the walk to find."""
 SETTLED = 1e-5
-"""When a quarter of the starts, at least eight or all, agree on a best that gains less than this in two chunks, the polish does the rest."""
+"""When a quarter of the starts, at least eight or all, agree on a best that gains less in two chunks, the polish does the rest."""
 
 
 class ChunkReport(NamedTuple):
