@@ -94,7 +94,7 @@ def efficiency(root):
 def test_sqrt_lets_the_chain_rule_through_zero():
     assert jax.grad(efficiency(sqrt))(0.0) == 4.0
     assert jax.jit(jax.grad(efficiency(sqrt)))(0.0) == 4.0
-    assert efficiency(sqrt)(0.0) == pytest.approx(0.0, abs=1e-279)
+    assert efficiency(sqrt)(0.0) == pytest.approx(0.0, abs=1e-99)
 
 
 def test_the_usual_guards_do_not():
@@ -106,14 +106,14 @@ def test_the_usual_guards_do_not():
 
 
 def test_sqrt_is_the_square_root():
-    x = np.geomspace(1e-270, 1e300, 200)
+    x = np.geomspace(1e-95, 1e300, 200)
     value, slope = jax.vmap(jax.value_and_grad(sqrt))(x)
     assert np.array_equal(value, np.sqrt(x))
     assert np.allclose(slope, 0.5 / np.sqrt(x), rtol=1e-15, atol=0)
     curvature = jax.vmap(jax.grad(jax.grad(sqrt)))(np.geomspace(1e-100, 1e100, 50))
     assert np.allclose(curvature, -0.25 * np.geomspace(1e-100, 1e100, 50) ** -1.5, rtol=1e-12, atol=0)
-    assert sqrt(0.0) == 1e-140
-    assert 1e130 < jax.grad(sqrt)(0.0) < np.inf  # where it diverges: huge, and finite
+    np.testing.assert_allclose(sqrt(0.0), 1e-50, rtol=1e-15)
+    assert 1e40 < jax.grad(sqrt)(0.0) < np.inf  # where it diverges: huge, and finite
     assert sqrt(4).dtype == np.float64
 
 

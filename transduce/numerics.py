@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Inexact
 
 from .units import hbar, k_B
 
-TINY = 1e-280
-"""What ``sqrt`` reads 0 as: its root 1e-140 and the square of that are still ordinary float64 numbers."""
+TINY = 1e-100
+"""What ``sqrt`` reads 0 as: its root 1e-50, and the third powers of both, are still ordinary float64 numbers."""
 
 
 def is_concrete(*values: object) -> bool:
@@ -65,8 +65,8 @@ def sqrt(x: Float[Array, ""]) -> Float[Array, ""]:
 
     A quantity analytic in x may pass through :math:`\sqrt x`: conversion efficiency is :math:`\eta = 4C/(1+C)^2` with a coupling
     :math:`g \propto \sqrt P`. At P = 0 the chain rule reads 0 x inf = NaN, and a ``where``-guard makes it 0, where the truth is
-    :math:`d\eta/dC = 4`. Reading 0 as 1e-280 leaves every value right to 1e-280 and makes the product come out: exactly 4.
-    Where the derivative itself diverges, as :math:`d\sqrt x/dx` at 0, the answer is above 1e130: read it as infinite.
+    :math:`d\eta/dC = 4`. Reading 0 as 1e-100 leaves every value right to 1e-100 and makes the product come out: exactly 4.
+    Where the derivative itself diverges, as :math:`d\sqrt x/dx` at 0, the answer is above 1e40: read it as infinite.
 
     Args:
         x: >= 0, any unit; a negative one gives NaN.

@@ -12,6 +12,7 @@ import contextvars
 import hashlib
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -87,7 +88,7 @@ def compiled(
     Args:
         function: of trees of arrays and static leaves, to a tree of arrays.
         like: from the same arguments to a tree of the answer's structure; None: the answer is made of dicts, lists and tuples only.
-        tag: tells programs of the same function and shapes apart.
+        tag: tells programs of the same function and the same tree of arrays apart.
         options: of the compiler, such as ``ONCE``.
     """
     plain = eqx.filter_jit(function)
@@ -103,7 +104,8 @@ def compiled(
             answer = function(*eqx.combine(jax.tree.unflatten(tree, leaves), rest))
             return answer if like is None else jax.tree.leaves(answer)
 
-        answer = _program(place, f"{function.__qualname__} {tag}", flat, leaves, options)(leaves)
+        shape = re.sub(r" at 0x[0-9a-f]+", "", str(tree))
+        answer = _program(place, f"{function.__qualname__} {tag} {shape}", flat, leaves, options)(leaves)
         return answer if like is None else jax.tree.unflatten(jax.tree.structure(like(*arguments)), answer)
 
     return call

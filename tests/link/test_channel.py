@@ -8,9 +8,10 @@ import pytest
 
 from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from transduce.devices.electro_optic import ElectroOptic
+from transduce.linear.path import Path
 from transduce.linear.system import LinearSystem, Port
-from transduce.link.base import Flat, Prepared, Response
-from transduce.link.convert import Convert, Converted
+from transduce.link.base import Along, Prepared, flat
+from transduce.link.convert import Convert
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link, channel, grid_for
 from transduce.link.routing import Filter
@@ -25,7 +26,9 @@ def lorentzian(k1, k2, kb, d, n_b) -> Prepared:
     """One mode between an input, an output and a bath of n_b photons: A = k2 kb n_b."""
     rates = {"in": (k1, 0.0), "out": (k2, 0.0), "bath": (kb, n_b)}
     system = LinearSystem.build({"mode": d}, {name: Port("mode", *port) for name, port in rates.items()})
-    return Prepared(Converted(system.output("out"), None, jnp.zeros(()), system.index("in")), system.poles("out"))
+    path = system.conversion("in", "out")
+    assert isinstance(path, Path)
+    return Prepared(Along(path), system.poles("out"))
 
 
 def test_one_lorentzian_in_closed_form():
@@ -118,11 +121,11 @@ def test_in_the_dark_the_matched_mode_is_the_packet(stages):
     (efficiency, noise), (by_c, by_n) = jax.jit(lambda c, n: (ask(c, n), jax.jacrev(ask, (0, 1))(c, n)))(0.0, 0.3)
     a = 3 * 2 * MHz**2 if stages == "up" else 4 * 1 * MHz**2
     heard = a * y * (k + y) / 2 / (k * y / 2 * (k + y) ** 2 / 4)
-    assert float(efficiency) < 1e-200
+    assert float(efficiency) < 1e-90
     assert float(noise) == pytest.approx(0.3 * heard, rel=CLOSED_FORM) and float(by_n[1]) == pytest.approx(heard, rel=CLOSED_FORM)
     h, g = k / 2, y / 2
     slope = 4 * 0.8 * 0.6 * h * (2 * h + g) / (2 * (h + g) ** 2)  # int |f|^2 4 C ee eo (k/2)^4 / (k^2/4 + w^2)^2 by residues
-    assert float(by_c[0]) == pytest.approx(slope if stages == "up" else 0.0, rel=GRADIENT, abs=1e-100)
+    assert float(by_c[0]) == pytest.approx(slope if stages == "up" else 0.0, rel=GRADIENT, abs=1e-80)
     assert np.isfinite(by_c).all() and np.isfinite(by_n).all()
 
 
@@ -155,8 +158,8 @@ def test_noise_in_a_given_mode_knows_no_arrival():
 
 def test_a_flat_link_hands_the_packet_on():
     """Without poles every packet arrives as it left, and gain adds what quantum mechanics asks."""
-    flat = Prepared(Flat(Response(jnp.asarray(0.6j), None, jnp.asarray(0.25), None)))
-    ask = eqx.filter_jit(lambda f: (channel(flat, f), channel(flat, f, f, 0.0)))
+    link = Prepared(flat(jnp.asarray(0.6j), jnp.asarray(0.25)))
+    ask = eqx.filter_jit(lambda f: (channel(link, f), channel(link, f, f, 0.0)))
     for photon in (Decaying(bandwidth=1 * MHz), Sech(bandwidth=1 * MHz)):
         best, same = ask(photon)
         assert abs(complex(best.transmission) - 0.6) < CLOSED_FORM and abs(complex(same.transmission) - 0.6j) < CLOSED_FORM

@@ -267,7 +267,7 @@ def test_gradients(name):
             continue
         np.testing.assert_allclose(by_n, real(eta, n + step).imag / 1e-30, rtol=GRADIENT, atol=GRADIENT)
         if name in CONVENTIONS and eta == 0:
-            assert by_eta > 1e130  # sqrt(eta): the derivative diverges
+            assert by_eta > 1e40  # sqrt(eta): the derivative diverges
         else:
             np.testing.assert_allclose(by_eta, real(eta + step, n).imag / 1e-30, rtol=GRADIENT, atol=GRADIENT)
 
@@ -275,7 +275,7 @@ def test_gradients(name):
 def test_without_any_light_the_heralded_fidelity_is_nan_and_the_rest_is_not():
     process: Any = DualRail().process(_channel(0.0, 0.0))
     assert np.isnan([process.entanglement_fidelity_heralded, process.average_fidelity_heralded, process.pauli_z]).all()
-    assert [process.success_probability, process.entanglement_fidelity] == [pytest.approx(0, abs=1e-200)] * 2
+    assert [process.success_probability, process.entanglement_fidelity] == [pytest.approx(0, abs=1e-80)] * 2
     assert process.vacuum_probability == 1
 
 

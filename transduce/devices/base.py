@@ -16,12 +16,13 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from .. import parameters
 from ..linear.lineshape import VANISHING, Band, band, peak_frequency
-from ..linear.noise import added_noise, output_noise
-from ..linear.output import Output
+from ..linear.noise import output_noise
+from ..linear.output import Conversion
+from ..linear.path import Path
 from ..linear.system import LinearSystem, Port, marked
 from ..numerics import abs2, bose, is_concrete, power, sqrt
 from ..parameters import Scalar
@@ -124,13 +125,13 @@ class AbstractDevice(eqx.Module):
     def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
         """Where |S| from source to target is largest, as an offset from the device's frame (rad/s), with its gradient."""
         system, stable = self.linear_system().gate()
-        return marked(carrier(system, source, target), stable)
+        return marked(carrier(system.conversion(source, target), system.poles(target)), stable)
 
     @eqx.filter_jit
     def _power(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
         system, stable = self.linear_system().gate()
-        at = carrier(system, source, target) if omega is None else omega
-        return marked(system.output(target).power(system.index(source), at), stable)
+        conversion = system.conversion(source, target)
+        return marked(conversion.power(carrier(conversion, system.poles(target)) if omega is None else omega), stable)
 
     def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
@@ -150,8 +151,9 @@ class AbstractDevice(eqx.Module):
     @eqx.filter_jit
     def _band(self, source: str, target: str) -> Band:
         system, stable = self.linear_system().gate()
-        power = Conversion(system.output(target), system.index(source))
-        return marked(band(power, system.poles(target), carrier(system, source, target)), stable)
+        conversion, poles = system.conversion(source, target), system.poles(target)
+        found = band(conversion.shape, poles, carrier(conversion, poles))
+        return marked(found._replace(peak=found.peak * conversion.strength), stable)
 
     def bandwidth_fwhm(self, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
         """Full width at half maximum of |S|^2 around the carrier (rad/s)."""
@@ -160,9 +162,8 @@ class AbstractDevice(eqx.Module):
     @eqx.filter_jit
     def _added_noise_input(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
         system, stable = self.linear_system().gate()
-        at = carrier(system, source, target) if omega is None else omega
-        row = system.amplitudes(target, at)
-        return marked(added_noise(row, system.occupation, system.index(source)), stable)
+        conversion = system.conversion(source, target)
+        return marked(conversion.added_noise(carrier(conversion, system.poles(target)) if omega is None else omega), stable)
 
     def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
@@ -202,25 +203,11 @@ class AbstractDevice(eqx.Module):
         return "\n".join([type(self).__name__, *(f"  {name:<22}{show(float(value), kind)}" for name, (kind, value) in stated.items())])
 
 
-class Conversion(eqx.Module):
-    """|S|^2 from a source to an output, at one frequency (rad/s)."""
-
-    output: Output
-    source: int = eqx.field(static=True)
-
-    def __call__(self, omega: Scalar) -> Float[Array, ""]:
-        return self.output.power(self.source, omega)
-
-
-def carrier(system: LinearSystem, source: str, target: str) -> Scalar:
-    """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
-    return _carrier(system.output(target), system.index(source), system.poles(target))
-
-
 @eqx.filter_jit
-def _carrier(output: Output, source: int, poles: Array) -> Scalar:
-    found = peak_frequency(Conversion(output, source), poles)
-    height, slope, curvature = output.slopes(source, found)
+def carrier(conversion: Path | Conversion, poles: Complex[Array, " k"]) -> Scalar:
+    """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
+    found = peak_frequency(conversion.shape, poles)
+    height, slope, curvature = conversion.slopes(found)
     flat = (height < VANISHING) | (jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2)
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 

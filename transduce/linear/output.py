@@ -124,3 +124,34 @@ class Output(eqx.Module):
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
         return abs2(s0), self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
+
+
+class Conversion(eqx.Module):
+    """From one input port to an output, whatever the system; ``Path`` answers the same questions where the modes lie in a row."""
+
+    output: Output
+    source: int = eqx.field(static=True)
+
+    @property
+    def strength(self) -> float:
+        """Power over shape."""
+        return 1.0
+
+    def power(self, omega: Value) -> Float[Array, ""]:
+        """|S|^2."""
+        return self.output.power(self.source, omega)
+
+    def shape(self, omega: Value) -> Float[Array, ""]:
+        """What the response looks like against frequency: |S|^2 itself."""
+        return self.power(omega)
+
+    def added_noise(self, omega: Value, image: Value | float | None = None) -> Float[Array, ""]:
+        """The noise of all other ports, and of the source's image band (as occupied as the source, unless stated), at the input."""
+        u, v, noise = self.output.transmission(self.source, omega)
+        occupied = self.output.occupation[self.source] if image is None else image
+        image = 0.0 if v is None else abs2(v) * (occupied + 1)
+        return (noise + image) / abs2(jnp.asarray(0.0 if u is None else u))
+
+    def slopes(self, omega: Value) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        """|S|^2 and its first and second derivative with respect to omega."""
+        return self.output.slopes(self.source, omega)

@@ -71,3 +71,19 @@ def pattern_of(hamiltonian: Any, squeezing: Any, coupling: Any, occupation: Any,
         tuple((i, j) for i, j in pairs if present(squeezing, i, j)),
         tuple((k, i) for k in range(n_ports) for i in range(n_modes) if present(coupling, k, i)),
     )
+
+
+def route(hopping: tuple[Edge, ...], squeezing: tuple[Edge, ...], n_modes: int, head: int, tail: int) -> tuple[int, ...] | None:
+    """The modes from one to another, where the graph is nothing but that row; else None."""
+    beside: dict[int, list[int]] = {mode: [] for mode in range(n_modes)}
+    for i, j in (*hopping, *squeezing):
+        beside[i].append(j)
+        beside[j].append(i)
+    order = [head]
+    while len(order) <= n_modes and order[-1] != tail:
+        ahead = [mode for mode in beside[order[-1]] if mode not in order]
+        if len(ahead) != 1:
+            return None
+        order += ahead
+    edges = len(hopping) + len(squeezing)
+    return tuple(order) if len(order) == n_modes == edges + 1 and order[-1] == tail else None

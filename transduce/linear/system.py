@@ -25,8 +25,9 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..numerics import is_concrete, sqrt
 from .elimination import Entries, dense
 from .noise import Moments, PairMoments, added_noise, lyapunov, output_noise, pair_correlation
-from .output import Output, Row, Value
-from .structure import Edge, colour, pattern_of
+from .output import Conversion, Output, Row, Value
+from .path import Path
+from .structure import Edge, colour, pattern_of, route
 
 
 class UnstableError(ValueError):
@@ -239,6 +240,16 @@ class LinearSystem(eqx.Module):
             sign=sign,
             direct=direct,
         )
+
+    def conversion(self, source: str, target: str) -> Path | Conversion:
+        """From one port to another, ready to be asked at many frequencies; the system must have passed its gate."""
+        output, index = self.output(target), self.index(source)
+        touched = [[mode for p, mode in self.contacts if p == port] for port in range(len(self.ports))]
+        if self.signs is None or source == target or any(len(modes) != 1 for modes in touched):
+            return Conversion(output, index)
+        head, tail = touched[index][0], touched[self.index(target)][0]
+        order = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
+        return Conversion(output, index) if order is None else Path.along(output, index, order)
 
     def amplitudes(self, port: str, omega: Value) -> Row:
         """``row`` without the gate, for a caller that has passed it."""

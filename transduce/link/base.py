@@ -8,7 +8,6 @@ so that a long fibre costs what a short one costs. A link goes one way: reflecti
 """
 
 import abc
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -17,6 +16,7 @@ from jaxtyping import Array, Complex, Float
 
 from ..linear.noise import pair_correlation
 from ..linear.output import Output
+from ..linear.path import Path
 from ..linear.system import LinearSystem, marked
 from ..numerics import abs2
 from ..parameters import Scalar
@@ -87,11 +87,49 @@ def _full(response: Response) -> tuple:
     )
 
 
+class AbstractResponse(eqx.Module):
+    """A stage ready to be asked at many frequencies (offsets from the carrier, rad/s)."""
+
+    @abc.abstractmethod
+    def __call__(self, omega: Scalar) -> Response:
+        """What it does."""
+
+    @abc.abstractmethod
+    def shape(self, omega: Scalar) -> Float[Array, ""]:
+        """|u|^2 but for a factor that does not depend on omega."""
+
+    @abc.abstractmethod
+    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
+        """The noise that it adds, referred to its input, its image band in vacuum."""
+
+
+class Along(AbstractResponse):
+    """A conversion along a path, and the phase ``bend`` omega^2."""
+
+    path: Path
+    bend: Scalar | None = None
+
+    def __call__(self, omega: Scalar) -> Response:
+        u, noise = self.path.transmission(omega)
+        return Response(bent(u, self.bend, omega), None, noise, None)
+
+    def shape(self, omega: Scalar) -> Float[Array, ""]:
+        return self.path.shape(omega)
+
+    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
+        return self.path.added_noise(omega)
+
+
+def bent(u: Complex[Array, ""], bend: Scalar | None, omega: Scalar) -> Complex[Array, ""]:
+    """An amplitude with the phase ``bend`` omega^2."""
+    return u if bend is None else u * jnp.exp(1j * bend * omega**2)
+
+
 class Prepared(NamedTuple):
     """A stage with all that does not depend on frequency already computed.
 
     Attributes:
-        response: omega (rad/s, offset from the carrier) -> Response; itself a tree of arrays, so that its gradient can be stopped.
+        response: omega (rad/s, offset from the carrier) -> Response.
         poles: complex frequencies near which the response varies, (k,), rad/s, in the same offset; None: it has none.
         delay: pure delay, apart from the response (s).
         coherence: factor of |1><0| that is not in u (emission, absorption).
@@ -100,7 +138,7 @@ class Prepared(NamedTuple):
         image: whether the image band enters (v != 0 by structure).
     """
 
-    response: Callable[[Float[Array, ""]], Response]
+    response: AbstractResponse
     poles: Complex[Array, " k"] | None = None
     delay: Scalar | float = 0.0
     coherence: Scalar | float = 1.0
@@ -109,13 +147,9 @@ class Prepared(NamedTuple):
     image: bool = False
 
 
-class Flat(eqx.Module):
+def flat(u: Scalar, noise: Scalar) -> Along:
     """A response that is the same at every frequency."""
-
-    answer: Response
-
-    def __call__(self, omega: Scalar) -> Response:
-        return self.answer
+    return Along(Path.flat(u, noise))
 
 
 class AbstractStage(eqx.Module):

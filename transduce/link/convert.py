@@ -2,14 +2,15 @@
 
 import equinox as eqx
 import jax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency
-from ..linear.output import Output
+from ..linear.output import Conversion
+from ..linear.path import Path
 from ..linear.system import marked
 from ..parameters import Scalar
-from .base import AbstractStage, Prepared, Response
+from .base import AbstractResponse, AbstractStage, Along, Prepared, Response
 
 
 class Convert(AbstractStage):
@@ -38,26 +39,27 @@ class Convert(AbstractStage):
     def prepare(self) -> Prepared:
         """The system is built, gated and its carrier found once."""
         system, stable = self.device.linear_system().gate()
-        at = carrier(system, self.source, self.target) if self.carrier is None else self.carrier
-
-        output, source = system.output(self.target), system.index(self.source)
+        conversion, poles = system.conversion(self.source, self.target), system.poles(self.target)
+        at = carrier(conversion, poles) if self.carrier is None else self.carrier
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
-        return Prepared(
-            Converted(output, stable, at, source),
-            system.poles(self.target) - jax.lax.stop_gradient(at),
-            escape=escape,
-            carrier=at,
-            image=bool(output.anomalous_rows[source]),
-        )
+        image = not isinstance(conversion, Path) and bool(conversion.output.anomalous_rows[conversion.source])
+        around = poles - jax.lax.stop_gradient(at)
+        response = Along(marked(conversion.around(at), stable)) if isinstance(conversion, Path) else Converted(conversion, stable, at)
+        return Prepared(response, around, escape=escape, carrier=at, image=image)
 
 
-class Converted(eqx.Module):
-    """An output of a system seen from one input, around a carrier; NaN where the system is unstable."""
+class Converted(AbstractResponse):
+    """A conversion around a carrier; NaN where the system is unstable."""
 
-    output: Output
+    conversion: Conversion
     stable: Array | None
     carrier: Scalar
-    source: int = eqx.field(static=True)
 
     def __call__(self, omega: Scalar) -> Response:
-        return marked(Response.from_output(self.output, self.source, self.carrier + omega), self.stable)
+        return marked(Response.from_output(self.conversion.output, self.conversion.source, self.carrier + omega), self.stable)
+
+    def shape(self, omega: Scalar) -> Float[Array, ""]:
+        return marked(self.conversion.shape(self.carrier + omega), self.stable)
+
+    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
+        return marked(self.conversion.added_noise(self.carrier + omega, 0.0), self.stable)

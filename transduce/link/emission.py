@@ -23,7 +23,7 @@ from .. import parameters
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, ms, show, us
-from .base import AbstractStage, Flat, Prepared, Response
+from .base import AbstractStage, Prepared, flat
 from .wavepacket import AbstractWavepacket
 
 ROUNDING = 1 + 1e-12
@@ -137,5 +137,4 @@ class Absorb(AbstractStage):
 
 
 def _endpoint(exchange: Emission) -> Prepared:
-    answer = Response(sqrt(exchange.efficiency) + 0j, None, jnp.zeros(()), None)
-    return Prepared(Flat(answer), coherence=exchange.coherence)
+    return Prepared(flat(sqrt(exchange.efficiency), jnp.zeros(())), coherence=exchange.coherence)

@@ -5,14 +5,12 @@ r"""Optical fibre: attenuation, coupling at each end, group delay, dispersion, b
 with the delay told apart. Source: Agrawal, Fiber-Optic Communication Systems, ch. 2.
 """
 
-import equinox as eqx
-import jax.numpy as jnp
-
 from .. import parameters
+from ..linear.path import Path
 from ..numerics import sqrt
 from ..parameters import Scalar
 from ..units import c_0, dB, km, m, ps
-from .base import AbstractStage, Prepared, Response
+from .base import AbstractStage, Along, Prepared
 
 
 def transmission(loss_db: Scalar) -> Scalar:
@@ -46,15 +44,5 @@ class Fibre(AbstractStage):
     def prepare(self) -> Prepared:
         """A constant modulus and a quadratic phase."""
         amplitude = sqrt(transmission(self.attenuation * self.length + self.coupling_in + self.coupling_out))
-        return Prepared(Dispersed(amplitude, self.beta2 * self.length / 2, self.noise_photons), delay=self.group_index * self.length / c_0)
-
-
-class Dispersed(eqx.Module):
-    """A constant modulus, the phase b w^2, and constant noise."""
-
-    modulus: Scalar
-    bend: Scalar
-    noise: Scalar
-
-    def __call__(self, omega: Scalar) -> Response:
-        return Response(self.modulus * jnp.exp(1j * self.bend * omega**2), None, self.noise, None)
+        response = Along(Path.flat(amplitude, self.noise_photons), self.beta2 * self.length / 2)
+        return Prepared(response, delay=self.group_index * self.length / c_0)

@@ -7,6 +7,9 @@ A packet f becomes, in a detected mode g, one Gaussian mode channel (t, n):
 The matched mode :math:`g = u f/\sqrt\eta` maximises \|t\|: :math:`t = \sqrt\eta`, :math:`\eta = \int |u f|^2 d\omega/2\pi`.
 """
 
+import itertools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -15,17 +18,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
-from ..linear.lineshape import Spots, frozen, read, spots
+from ..linear.lineshape import band, frozen
+from ..linear.path import Path
 from ..numerics import abs2, is_concrete, sqrt
 from ..parameters import AbstractRow, Scalar
-from .base import AbstractStage, Prepared, Response, cascade
+from .base import AbstractResponse, AbstractStage, Along, Prepared, Response, bent, cascade
 from .convert import Convert
 from .quadrature import Fringes, Nodes, nodes
 from .sampled import Sampled, Tabulated
 from .wavepacket import AbstractWavepacket
 
-DARK = 1e-200
-"""A packet efficiency below this is none: a coupling of 0 reads as 1e-140 (``numerics.sqrt``), and the shape of its square as rounding."""
+DARK = 1e-80
+"""A packet efficiency below this is none: a coupling of 0 reads as 1e-50 (``numerics.sqrt``), and the shape of its square as rounding."""
 
 
 class LinkFigures(NamedTuple):
@@ -150,31 +154,88 @@ def _ideal(one: Response, ideal: Bool[Array, " s"] | None, k: int) -> Response:
     return Response(jnp.where(ideal[k], 1.0, one.u), off(one.v), off(one.noise), off(one.anomalous))
 
 
-class Row(eqx.Module):
-    """Responses one after the other; the image of an offset w lies at -``twice`` - w, ``twice`` being twice the active stages' carrier."""
+class Row(AbstractResponse):
+    """Responses one after the other; the image of an offset w lies at -``twice`` - w, ``twice`` being twice the active stages' carrier.
 
-    responses: tuple[Any, ...]
+    Attributes:
+        paths, bends: of the responses that are ``Along`` a path, stacked, so that all are computed as one.
+        others: the rest.
+        order: which each stage is: (True, place in ``paths``) or (False, place in ``others``).
+    """
+
+    paths: Path | None
+    bends: tuple[Scalar | None, ...]
+    others: tuple[AbstractResponse, ...]
     twice: Scalar | float
+    order: tuple[tuple[bool, int], ...] = eqx.field(static=True)
     image: str = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, responses: Sequence[AbstractResponse], twice: Scalar | float, image: str) -> "Row":
+        """Of responses in order."""
+        paths = [one.path for one in responses if isinstance(one, Along)]
+        others = tuple(one for one in responses if not isinstance(one, Along))
+        seen = [sum(isinstance(before, Along) for before in responses[:k]) for k in range(len(responses))]
+        order = tuple((True, seen[k]) if isinstance(one, Along) else (False, k - seen[k]) for k, one in enumerate(responses))
+        bends = tuple(one.bend for one in responses if isinstance(one, Along))
+        return cls(Path.stacked(paths) if paths else None, bends, others, twice, order, image)
+
+    def _every(self, ask: Callable[[Any], Any], paths: Sequence[Any]) -> list[Any]:
+        return [paths[place] if on_path else ask(self.others[place]) for on_path, place in self.order]
+
+    def _at(self, omega: Scalar) -> list[Response]:
+        """Every stage's response at one frequency."""
+        paths: list[Response] = []
+        if self.paths is not None:
+            u, noise = self.paths.transmission(omega)
+            paths = [Response(bent(u[k], bend, omega), None, noise[k], None) for k, bend in enumerate(self.bends)]
+        return self._every(lambda one: one(omega), paths)
 
     def each(self, omega: Scalar) -> Table:
         """Every stage at one frequency."""
-        here = [one(omega) for one in self.responses]
+        here = self._at(omega)
         if self.image == "filtered" or all(one.v is None for one in here):
             return Table([one.filtered() for one in here], None)
-        return Table(here, [one(-self.twice - omega) for one in self.responses])
+        return Table(here, self._at(-self.twice - omega))
 
     def __call__(self, omega: Scalar) -> Response:
         return self.each(omega).folded()
 
+    def shape(self, omega: Scalar) -> Float[Array, ""]:
+        if self.image == "coherent":
+            return abs2(self(omega).u)
+        paths = jnp.ones(1) if self.paths is None else self.paths.shape(omega)
+        return math.prod([one.shape(omega) for one in self.others], start=jnp.prod(paths))
 
-class Transmission(eqx.Module):
-    """|u|^2 of a response."""
+    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
+        if self.image == "coherent":
+            whole = self(omega).filtered()
+            return whole.noise / abs2(whole.u)
+        return self.terms(omega).added_noise
 
-    response: Any
+    def terms(self, omega: Scalar) -> "Terms":
+        """Each stage alone at one frequency, image in vacuum."""
+        own = [] if self.paths is None else list(self.paths.added_noise(omega))
+        powers = [abs2(one.u) for one in self._at(omega)]
+        return Terms(powers, self._every(lambda one: one.added_noise(omega), own))
 
-    def __call__(self, omega: Scalar) -> Float[Array, ""]:
-        return abs2(self.response(omega).u)
+
+class Terms(NamedTuple):
+    """Stages in order at one frequency: |u|^2 of each, and the noise that each adds, referred to its own input."""
+
+    powers: list[Float[Array, ""]]
+    noises: list[Float[Array, ""]]
+
+    @property
+    def referred(self) -> list[Float[Array, ""]]:
+        """The noise that each adds, referred to the row's input (Friis)."""
+        through = itertools.accumulate(self.powers[:-1], lambda before, own: before * own, initial=jnp.ones(()))
+        return [noise / before for noise, before in zip(self.noises, through, strict=True)]
+
+    @property
+    def added_noise(self) -> Float[Array, ""]:
+        """Of the whole row, referred to its input."""
+        return sum(self.referred, start=jnp.zeros(()))
 
 
 def _same(one: Scalar, other: Scalar) -> Any:
@@ -194,29 +255,18 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
         raise ValueError('Link.image must be "filtered" where the image bands of its stages lie at different frequencies')
     meet = [jnp.where(_same(one, active[0]), 0.0, jnp.nan) for one in active[1:]]
     twice = 2 * active[0] + sum(meet) if active else 0.0
-    row = Row(tuple(one.response for one in prepared), twice, image)
+    row = Row.of([one.response for one in prepared], twice, image)
     first = carriers[0] if carriers else None
     return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, first, bool(active))
 
 
-def band_spots(link: Prepared) -> Spots:
-    """Where to read the link's band; a link without poles has an endless one."""
-    poles = jnp.full((1,), -1j) if link.poles is None else link.poles
-    return spots(Transmission(link.response), poles)
-
-
-def read_figures(link: Prepared, found: Spots, at: Response, powers: Float[Array, " 4"]) -> LinkFigures:
-    """The figures from the response at the carrier (image in vacuum) and the power at the band's spots."""
-    efficiency, shape = abs2(at.u), read(found, powers)
-    return LinkFigures(efficiency, efficiency / link.escape, at.noise / efficiency, shape.fwhm, shape.ripple_db)
-
-
 def figures(link: Prepared) -> LinkFigures:
-    """A prepared link at its carrier."""
-    found = band_spots(link)
-    answers = jax.vmap(link.response)(jnp.append(found.omega, 0.0)).filtered()
-    at = jax.tree.map(lambda x: x[-1], answers)
-    return read_figures(link, found, at, abs2(answers.u)[:4])
+    """A prepared link at its carrier; one without poles has an endless band."""
+    poles = jnp.full((1,), -1j) if link.poles is None else link.poles
+    shape, centre = band(link.response.shape, poles), jnp.zeros(())
+    efficiency = abs2(link.response(centre).u)
+    noise = link.response.added_noise(centre)
+    return LinkFigures(efficiency, efficiency / link.escape, noise, shape.fwhm, shape.ripple_db)
 
 
 def grid_for(poles: Complex[Array, " k"] | None, *packets: AbstractWavepacket) -> Nodes:

@@ -4,16 +4,16 @@ Each is a beam splitter whose open ports carry thermal light: with transmission 
 stage's temperature and carrier frequency, or as stated), :math:`u = \sqrt\eta`, :math:`n = (1 - \eta) n_{th}`.
 """
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
 from .. import parameters
-from ..numerics import abs2, bose, is_concrete, sqrt
+from ..linear.path import Path
+from ..numerics import bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, MHz, THz, kHz
-from .base import AbstractStage, Flat, Prepared, Response
+from .base import AbstractStage, Along, Prepared, flat
 from .fibre import transmission
 
 ROUNDING = 1e-12
@@ -53,8 +53,7 @@ class Loss(AbstractStage):
     def prepare(self) -> Prepared:
         """The same at every frequency."""
         eta = transmission(self.loss)
-        answer = Response(sqrt(eta) + 0j, None, (1 - eta) * _environment(self), None)
-        return Prepared(Flat(answer))
+        return Prepared(flat(sqrt(eta), (1 - eta) * _environment(self)))
 
 
 class Switch(AbstractStage):
@@ -87,8 +86,7 @@ class Switch(AbstractStage):
         leak = 0.0 if self.crosstalk is None else transmission(self.crosstalk)
         eta = jnp.where(eta + leak > 1 + ROUNDING, jnp.nan, eta)
         noise = leak * self.neighbour_occupation + (1 - eta - leak) * _environment(self)
-        answer = Response(sqrt(eta) + 0j, None, noise, None)
-        return Prepared(Flat(answer))
+        return Prepared(flat(sqrt(eta), noise))
 
 
 class Filter(AbstractStage):
@@ -114,17 +112,5 @@ class Filter(AbstractStage):
     def prepare(self) -> Prepared:
         """One pole at w_f - i K/2."""
         poles: Complex[Array, " 1"] = jnp.reshape(self.centre - 0.5j * self.bandwidth, (1,))
-        return Prepared(Lorentzian(sqrt(transmission(self.insertion_loss)), self.centre, self.bandwidth, _environment(self)), poles)
-
-
-class Lorentzian(eqx.Module):
-    """One pole, and an environment of constant occupation."""
-
-    modulus: Scalar
-    centre: Scalar
-    bandwidth: Scalar
-    environment: Scalar
-
-    def __call__(self, omega: Scalar) -> Response:
-        u = self.modulus * (self.bandwidth / 2) / (self.bandwidth / 2 - 1j * (omega - self.centre))
-        return Response(u, None, (1 - abs2(u)) * self.environment, None)
+        modulus = sqrt(transmission(self.insertion_loss))
+        return Prepared(Along(Path.lorentzian(modulus, self.centre, self.bandwidth, _environment(self))), poles)

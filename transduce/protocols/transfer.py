@@ -20,7 +20,7 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
 from ..link.emission import Emission, absorption, emission
-from ..link.link import DARK, Link, LinkFigures, Row, Table, band_spots, detected, grid_for, matched, read_figures
+from ..link.link import DARK, Link, LinkFigures, Row, Table, Terms, detected, figures, grid_for, matched
 from ..link.node import Connection
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
@@ -108,7 +108,7 @@ class Passage(NamedTuple):
         link: all of them prepared.
         ends: the two qubits, or None for a bare link.
         figures: the link at its carrier.
-        at: each stage at the carrier, its image in vacuum.
+        terms: each stage there.
         grid, sent: quadrature nodes and the packet's spectrum on them.
         table: every stage on the nodes.
         steps: what the matched mode in time follows from; None where the mode is given, or nobody absorbs it.
@@ -118,7 +118,7 @@ class Passage(NamedTuple):
     link: Prepared
     ends: tuple[Any, Any] | None
     figures: LinkFigures
-    at: list[Response]
+    terms: Terms
     grid: Nodes
     sent: Complex[Array, " m"]
     table: Table
@@ -135,15 +135,14 @@ class Passage(NamedTuple):
         stages = link.response
         assert isinstance(stages, Row)
         packets = [transfer.photon] if transfer.detection is None else [transfer.photon, transfer.detection]
-        grid, found = grid_for(link.poles, *packets), band_spots(link)
-        clock = Clock.of(transfer, link) if ends is not None and transfer.detection is None else None
-        omega = jnp.concatenate([grid.omega, found.omega, jnp.zeros(1), *([] if clock is None else [clock.omega])])
-        whole, sent = jax.vmap(stages.each)(omega), jax.vmap(transfer.photon.spectrum)(omega)
+        grid = grid_for(link.poles, *packets)
         m = grid.omega.size
-        table, spot, at, rest = (whole.at(part) for part in (slice(0, m), slice(m, m + 4), m + 4, slice(m + 5, None)))
-        seen = read_figures(link, found, at.folded().filtered(), abs2(spot.folded().u))
-        steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m + 5 :], rest)
-        return cls(row.names, link, ends, seen, [one.filtered() for one in at.here], grid, sent[:m], table, steps)
+        clock = Clock.of(transfer, link) if ends is not None and transfer.detection is None else None
+        omega = grid.omega if clock is None else jnp.concatenate([grid.omega, clock.omega])
+        whole, sent = jax.vmap(stages.each)(omega), jax.vmap(transfer.photon.spectrum)(omega)
+        table, rest = whole.at(slice(0, m)), whole.at(slice(m, None))
+        steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m:], rest)
+        return cls(row.names, link, ends, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)
 
     def core(self, ideal: Bool[Array, " s"] | None) -> Response:
         """The cascade on the nodes, some stages made ideal."""
@@ -261,12 +260,7 @@ def budget(transfer: Transfer, passage: Passage, objective: str) -> Budget:
     count = len(passage.names) + 2 * ends
     ideal = jnp.concatenate([jnp.zeros((1, count), bool), jnp.eye(count, dtype=bool), jnp.ones((1, count), bool)])
     value = jax.vmap(lambda mask: getattr(passage.process(transfer, mask)[0], objective))(ideal)
-    through, noise, shares = jnp.ones(()), [], []
-    for one in passage.at:
-        through = through * abs2(one.u)
-        noise.append(one.noise / through)
-    power = [abs2(one.u) for one in passage.at]
-    names = passage.names
+    power, noise, names, shares = passage.terms.powers, passage.terms.referred, passage.names, []
     if passage.ends is not None:
         emitted, absorbed = emission(passage.ends[0], transfer.photon), absorption(passage.ends[1], passage.mode(transfer))
         power, noise = [emitted.efficiency, *power, absorbed.efficiency], [jnp.zeros(()), *noise, jnp.zeros(())]

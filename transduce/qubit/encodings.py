@@ -26,7 +26,7 @@ Scalar = Float[Array, ""]
 Real = Scalar | float
 Convention = Literal["leak", "clip", "ground", "mixed", "jc"]
 
-DARK = 1e-150
+DARK = 1e-80
 """A success probability below this is none: the square of its reciprocal would overflow float64."""
 
 
@@ -133,7 +133,7 @@ class SingleRail(AbstractEncoding):
     - ``clip``: the state 1. ``ground``: the state 0. ``mixed``: half of each.
     - ``jc``: what a resonant swap pulse makes of them.
 
-    As :math:`F_e` holds :math:`\sqrt\eta`, :math:`dF_e/d\eta` diverges at :math:`\eta = 0` (a value above 1e130 is returned).
+    As :math:`F_e` holds :math:`\sqrt\eta`, :math:`dF_e/d\eta` diverges at :math:`\eta = 0` (a value above 1e40 is returned).
 
     Args:
         convention: static, as above.

@@ -27,7 +27,7 @@ from .config import Setting
 from .figures import FIDELITIES, figure
 from .resolved import inputs
 
-INFINITE = 1e130
+INFINITE = 1e40
 """A slope beyond this diverges (see ``numerics.sqrt``)."""
 SHARE = ("transmission_db", "noise_input", "fidelity_gain_if_ideal")
 SPARE = 1.1

@@ -6,7 +6,6 @@ Spectral ones (efficiency, bandwidth, added noise) are at the carrier, of the wh
 
 from jaxtyping import Array, Float
 
-from ..numerics import abs2
 from ..protocols.transfer import Passage, Performance
 
 LINK = {
@@ -34,8 +33,8 @@ def figure(name: str, performance: Performance, passage: Passage) -> Float[Array
     """One figure by its name, inside units."""
     stage, dot, kind = name.rpartition(".")
     if dot:
-        at = passage.at[passage.names.index(stage)]
-        return abs2(at.u) if kind == "efficiency" else at.noise / abs2(at.u)
+        terms, place = passage.terms, passage.names.index(stage)
+        return (terms.powers if kind == "efficiency" else terms.noises)[place]
     if name in LINK:
         return getattr(performance.link, name)
     if name in PACKET:

@@ -1,0 +1,175 @@
+r"""A system whose modes lie in a row from one port to another: its conversion by continuants, regular where a coupling or a port is closed.
+
+With the drift A in the order of the row, :math:`m_j = -i\omega - A_{jj}` and the loops :math:`q_j = A_{j,j+1} A_{j+1,j}` (:math:`-g^2` of a
+hopping, :math:`+x^2` of a squeezing),
+
+.. math:: z_0 = 1, \quad z_{j+1} = m_j z_j - q_{j-1} z_{j-1}, \quad w = z_n = \det(-i\omega - A), \quad
+          S = -\sqrt{\kappa_{out}\kappa_{in}} \prod_j A_{j+1,j} / w
+
+and the resolvent's row is :math:`|y_j|^2 = \kappa_{out} \prod_{i \ge j} |q_i|\, |z_j|^2/|w|^2`. Couplings enter by their squares, so that
+the shape 1/|w|^2 and the noise referred to the input, :math:`\sum_j W_j |z_j|^2 / (\kappa_{in} \prod_{i<j} |q_i|)`, have their derivatives
+at zero coupling too. Source: three-term recurrences of Jacobi matrices, e.g. Gantmacher and Krein, Oscillation Matrices, ch. 2.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from ..numerics import abs2
+from .output import Output, Value
+
+
+class Path(eqx.Module):
+    """One conversion along a row of n modes, or several stacked (leading axes); each mode in units of a rate of its own size.
+
+    Attributes:
+        damping, offset: real and imaginary part of m_j at omega = 0, (n,).
+        width: what omega is multiplied by in m_j, (n,); 0 where a place is empty.
+        loops: q_j, (n - 1,).
+        amplitude: S w.
+        strength: |S|^2 |w|^2.
+        heat: noise at the output per |z_j|^2 / |w|^2, (n,).
+        heat_in: noise referred to the input per |z_j|^2, (n,).
+        outlet: damping of the last mode by the output port.
+        direct: occupation of the output port itself.
+        floor: noise at the output at any frequency.
+    """
+
+    damping: Float[Array, "*s n"]
+    offset: Float[Array, "*s n"]
+    width: Float[Array, "*s n"]
+    loops: Float[Array, "*s n-1"]
+    amplitude: Complex[Array, "*s"]
+    strength: Float[Array, "*s"]
+    heat: Float[Array, "*s n"]
+    heat_in: Float[Array, "*s n"]
+    outlet: Float[Array, "*s"]
+    direct: Float[Array, "*s"]
+    floor: Float[Array, "*s"]
+
+    @classmethod
+    def along(cls, output: Output, source: int, order: Sequence[int]) -> "Path":
+        """From one input port to a prepared output, whose rows in this order are a row from the one to the other.
+
+        Args:
+            output: of a system in the signed basis, in which every port damps one mode.
+            source: the input port.
+            order: rows from the source's to the output's.
+        """
+        turn = jnp.conj if output.sign < 0 else lambda value: value
+        own = {key: turn(jnp.asarray(value, complex)) for key, value in zip(output.keys, output.drift, strict=True)}
+        pairs = list(itertools.pairwise(order))
+        diagonal, ahead = [own[j, j] for j in order], [-own[j, i] for i, j in pairs]
+        squares = [abs2(value) for value in ahead]
+        scale = jax.lax.stop_gradient(_scales(diagonal, squares))
+        both = [one * other for one, other in itertools.pairwise(scale)]
+        gains = [value / size for value, size in zip(squares, both, strict=True)]
+        loops = [jnp.real(one * -own[key]) / size for one, key, size in zip(ahead, pairs, both, strict=True)]
+        start, column = output.start[0], (output.normal[source] or output.anomalous[source])[0]
+        outlet, inlet = abs2(start) / scale[-1], abs2(column) / scale[0]
+        weights = output.weights(source)
+        weight: list[Any] = [weights.get(row, 0.0) / size for row, size in zip(order, scale, strict=True)]
+        whole = _product(a / jnp.sqrt(size) for a, size in zip(ahead, both, strict=True))
+        amplitude = -turn(start * column / jnp.sqrt(scale[0] * scale[-1]) + 0j) * whole
+        places = range(len(order))
+        return cls(
+            damping=jnp.stack([jnp.real(m) / size for m, size in zip(diagonal, scale, strict=True)]),
+            offset=jnp.stack([jnp.imag(m) / size for m, size in zip(diagonal, scale, strict=True)]),
+            width=jnp.stack([1 / size for size in scale]),
+            loops=jnp.stack(loops) if loops else jnp.zeros(0),
+            amplitude=amplitude,
+            strength=outlet * inlet * _product(gains),
+            heat=jnp.stack([weight[j] * outlet * _product(gains[j:]) for j in places]),
+            heat_in=jnp.stack([weight[j] / (inlet * _product(gains[:j])) for j in places]),
+            outlet=outlet,
+            direct=jnp.asarray(0.0 if output.direct is None else output.occupation[output.direct], float),
+            floor=jnp.zeros(()),
+        )
+
+    @classmethod
+    def flat(cls, amplitude: Value, noise: Value) -> "Path":
+        """The same at every frequency."""
+        one, none = jnp.ones(1), jnp.zeros(1)
+        rest = {"amplitude": amplitude + 0j, "strength": abs2(amplitude), "outlet": 0.0, "direct": 0.0, "floor": noise}
+        own = {name: jnp.asarray(value) for name, value in rest.items()}
+        return cls(damping=one, offset=none, width=none, loops=jnp.zeros(0), heat=none, heat_in=none, **own)
+
+    @classmethod
+    def lorentzian(cls, amplitude: Value, centre: Value, width: Value, environment: Value) -> "Path":
+        """One pole of this full width at half maximum, and noise (1 - |S|^2) times the environment's."""
+        one, half, power = jnp.ones(1), width / 2, abs2(amplitude)
+        rows = {"damping": 1.0, "offset": centre / half, "width": 1 / half, "heat": -environment * power, "heat_in": -environment}
+        own: dict[str, Any] = {name: one * jnp.asarray(value) for name, value in rows.items()}
+        return dataclasses.replace(cls.flat(amplitude, environment), **own)
+
+    @classmethod
+    def stacked(cls, paths: "Sequence[Path]") -> "Path":
+        """Several as one, with a leading axis; the shorter ones begin with empty places."""
+        longest = max(path.width.size for path in paths)
+
+        def padded(path: Path) -> Path:
+            empty = longest - path.width.size
+            filled = {name: jnp.pad(getattr(path, name), (empty, 0)) for name in ("offset", "width", "loops", "heat", "heat_in")}
+            return dataclasses.replace(path, damping=jnp.pad(path.damping, (empty, 0), constant_values=1.0), **filled)
+
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(padded, paths))
+
+    def around(self, carrier: Value) -> "Path":
+        """With omega counted from a carrier."""
+        return dataclasses.replace(self, offset=self.offset - carrier * self.width)
+
+    def _continuants(self, omega: Value) -> tuple[list[Value], Value]:
+        """(z_0 ... z_{n-1}), w."""
+        z: list[Value] = [jnp.ones_like(self.amplitude)]
+        for j in range(self.width.shape[-1]):
+            m = jax.lax.complex(self.damping[..., j], self.offset[..., j] - omega * self.width[..., j])
+            z.append(m * z[j] - self.loops[..., j - 1] * z[j - 1] if j else m)
+        return z[:-1], z[-1]
+
+    def transmission(self, omega: Value) -> tuple[Complex[Array, "*s"], Float[Array, "*s"]]:
+        """(S, noise of all other ports at the output), at one frequency (rad/s)."""
+        z, w = self._continuants(omega)
+        size = abs2(w)
+        inverse = jnp.conj(w) / size
+        hot = sum(self.heat[..., j] * abs2(value) for j, value in enumerate(z)) / size
+        return self.amplitude * inverse, self.floor + hot + self.direct * abs2(1 - self.outlet * z[-1] * inverse)
+
+    def shape(self, omega: Value) -> Float[Array, "*s"]:
+        """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
+        return 1 / abs2(self._continuants(omega)[1])
+
+    def power(self, omega: Value) -> Float[Array, "*s"]:
+        """|S|^2."""
+        return self.strength * self.shape(omega)
+
+    def added_noise(self, omega: Value) -> Float[Array, "*s"]:
+        """The noise of all other ports, referred to the input."""
+        z, w = self._continuants(omega)
+        hot = sum(self.heat_in[..., j] * abs2(value) for j, value in enumerate(z))
+        return hot + (self.floor * abs2(w) + self.direct * abs2(w - self.outlet * z[-1])) / self.strength
+
+    def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
+        """|w|^2 and its first and second derivative with respect to omega."""
+
+        def first(omega: Value) -> tuple[Value, Value]:
+            return jax.jvp(lambda x: abs2(self._continuants(x)[1]), (omega,), (jnp.ones(()),))
+
+        (value, slope), (_, bend) = jax.jvp(first, (omega,), (jnp.ones(()),))
+        return value, slope, bend
+
+
+def _product(factors: Iterable[Value]) -> Any:
+    return math.prod(factors)
+
+
+def _scales(diagonal: list[Value], squares: list[Value]) -> list[Value]:
+    """A size of each mode: its own rate and the couplings beside it."""
+    beside: list[Any] = [0.0, *(jnp.sqrt(value) for value in squares), 0.0]
+    return [jnp.abs(m) + one + other for m, one, other in zip(diagonal, beside[:-1], beside[1:], strict=True)]
