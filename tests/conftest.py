@@ -1,4 +1,7 @@
-"""What every test shares: no window is opened, no example is timed, and Python can be started afresh."""
+"""What every test shares: no window is opened, no example is timed, compiling is quick, and Python can be started afresh.
+
+Tests in this process compile without optimisation; those that start Python afresh compile as users do.
+"""
 
 import os
 import pathlib
@@ -7,9 +10,12 @@ import sys
 from collections.abc import Callable
 
 import hypothesis
+import jax
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+if jax.__version__.startswith("0.10."):  # nearly all the time goes into compiling; XLA ends the process at a flag it does not know
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share one GPU
 
 # A first example compiles; a failure must repeat.
@@ -24,7 +30,7 @@ def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """``fresh_python(code, **environment)`` runs code in a new interpreter at the root of the checkout."""
 
     def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("JAX_ENABLE_X64", "XLA_FLAGS")}
         command = [sys.executable, "-c", code]
         return subprocess.run(command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, timeout=120)
 

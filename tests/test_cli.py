@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -213,7 +214,9 @@ def test_an_unreadable_file(tmp_path, capsys):
         (["evalute"], "No such command"),
         (["evaluate", "a", "b"], "unexpected extra argument"),
         (["evaluate", "--jsn"], "No such option"),
-        (["devices", "sahu"], "the nearest is sahu-2022"),
+        (["devices", "sahu2022"], "the nearest is sahu-2022"),
+        (["devices", "--plot", "record.pdf"], "must be a file FILE.png"),
+        (["devices", "sahu-2022", "--plot", "record.png"], "but is record.png of one device"),
         ([], "a command is missing"),
     ],
 )
@@ -224,12 +227,40 @@ def test_wrong_arguments(arguments, what, capsys):
         assert main(arguments) == 2
 
 
-def test_devices(capsys):
-    assert main(["devices", "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"jiang-2023", "membrane-example", "sahu-2022"}
+def test_devices(capsys, tmp_path):
+    """The list with its picture, and the same as JSON; programs of one class are not taken for those of another."""
+    png = tmp_path / "record.png"
+    assert main(["devices", "--json", "--plot", str(png)]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {name for name, row in rows.items() if row["complete"]} == {"jiang-2023", "membrane-example", "mirhosseini-2020", "sahu-2022"}
+    assert len(rows) >= 26 and rows["jiang-2023"]["reported"]["bandwidth_fwhm"]["value"] == "1.5 MHz"
+    assert {key: rows["jiang-2023"]["recomputed"]["bandwidth_fwhm"][key] for key in ("value", "unit")} == {
+        "value": pytest.approx(1.451e6, rel=1e-3),
+        "unit": "Hz",
+    }
+    assert rows["membrane-example"]["recomputed"]["efficiency"]["value"] == pytest.approx(0.6453, rel=1e-3)
+    assert rows["weaver-2024"]["recomputed"] == {} and rows["weaver-2024"]["lacks"] == "no source gives frequency_m, pump_power"
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert main(["devices"]) == 0
+    table = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "0.049 / 0.0566" in table["jiang-2023"] and "(0.086)" in table["andrews-2014"] and "0.58 int" in table["kumar-2023"]
+    assert table["jiang-2023"].rstrip().endswith("2023")
+
+
+def test_a_data_sheet(capsys):
     assert main(["devices", "jiang-2023"]) == 0
     shown = capsys.readouterr().out
-    assert "10.1038/s41567-023-02129-w" in shown and "primary" in shown
+    assert "10.1038/s41567-023-02129-w" in shown and "primary" in shown and "not reproduced from the paper's own rates" in shown
+    assert main(["devices", "kumar-2023"]) == 0
+    assert "It does not run: no class models its platform yet." in capsys.readouterr().out
+
+
+def test_the_schema_of_an_entry(capsys):
+    assert main(["devices", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["required"] == ["title", "citation", "year", "platform"] and "name" not in schema["properties"]
+    pattern = schema["properties"]["reported"]["propertyNames"]["pattern"]
+    assert re.fullmatch(pattern, "efficiency_max") and not re.fullmatch(pattern, "eta")
 
 
 def test_doctor(capsys):
@@ -245,7 +276,8 @@ def test_what_does_not_compute_does_not_wait_for_jax(fresh_python, tmp_path):
     broken, unknown = tmp_path / "broken.toml", tmp_path / "unknown.toml"
     broken.write_text("[a", encoding="utf-8")
     unknown.write_text(change("[targets]", "[target]"), encoding="utf-8")
-    for arguments, status in ((["--help"], 0), (["--version"], 0), (["evaluate", str(broken)], 2), (["optimise", str(unknown)], 2)):
+    no_run = (["devices", "weaver-2024"], 0)
+    for arguments, status in ((["--help"], 0), (["--version"], 0), no_run, (["evaluate", str(broken)], 2), (["optimise", str(unknown)], 2)):
         answer = fresh_python(RUN.format(arguments))
         assert answer.stdout.splitlines()[-1] == f"{status} []"
         assert "Traceback" not in answer.stderr

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from .design.targets import Targets as Targets
     from .devices.base import AbstractDevice as AbstractDevice
     from .devices.catalogue import device as device
+    from .devices.chain import Chain as Chain
     from .devices.electro_optic import ElectroOptic as ElectroOptic
     from .devices.optomechanical import ElectroOptomechanical as ElectroOptomechanical
     from .devices.piezo import PiezoOptomechanical as PiezoOptomechanical
+    from .gaussian.capacity_rate import capacity_rate as capacity_rate
     from .linear.system import LinearSystem as LinearSystem
     from .linear.system import UnstableError as UnstableError
     from .link.convert import Convert as Convert
@@ -55,9 +57,11 @@ _NAMES = {
     "design.targets": ("Bound", "Targets"),
     "devices.base": ("AbstractDevice",),
     "devices.catalogue": ("device",),
+    "devices.chain": ("Chain",),
     "devices.electro_optic": ("ElectroOptic",),
     "devices.optomechanical": ("ElectroOptomechanical",),
     "devices.piezo": ("PiezoOptomechanical",),
+    "gaussian.capacity_rate": ("capacity_rate",),
     "linear.system": ("LinearSystem", "UnstableError"),
     "link.convert": ("Convert",),
     "link.emission": ("Qubit",),

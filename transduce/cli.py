@@ -4,6 +4,7 @@ Exit 0: done. 1: the run failed. 2: the input is wrong, in one line. With --json
 standard error.
 """
 
+import contextlib
 import importlib
 import os
 import pathlib
@@ -184,34 +185,47 @@ class _Progress:
 def devices(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An entry of the library; without it, all are listed.")] = None,
     as_json: AsJson = False,
+    plot: Annotated[pathlib.Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the record of the field.")] = None,
+    as_schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of an entry's file, and nothing else.")] = False,
 ) -> None:
-    """The library of published devices, each value with its status."""
-    from .devices import catalogue
+    """The library of published devices: reported figures beside those recomputed from the data sheets."""
+    from .devices import entry
+    from .report import record
     from .study.record import dumps
 
-    known = catalogue.names()
+    known = entry.library()
     if name is not None and name not in known:
         raise WrongInput(f"{name}: is no device of the library; {near(name, known)}")
-    entries: list[Any] = [catalogue.entry(one) for one in (known if name is None else (name,))]
-    if as_json:
-        rows = {one.name: _entry(one) for one in entries}
-        sys.stdout.write(dumps(rows if name is None else rows[name]))
+    if plot is not None and (plot.suffix != ".png" or name is not None):
+        raise WrongInput(f"--plot: must be a file FILE.png, of all devices, but is {plot}{' of one device' * (name is not None)}")
+    if as_schema:
+        sys.stdout.write(dumps(entry.schema()))
         return
-    for one in entries:
-        print(
-            f"{one.name}  ({one.kind})\n    {one.title}\n    {one.citation}"
-            + f"  doi:{one.doi}" * bool(one.doi)
-            + f"  arXiv:{one.arxiv}" * bool(one.arxiv)
-        )
-        for title, rows in (("fields", one.fields), ("reported", one.reported)) if name is not None else ():
-            print(f"\n{title}")
-            for key, value in rows.items():
-                print(f"    {key:26} {value.value!s:14} {value.status:10} {value.note}".rstrip())
+    try:
+        entries = {one: entry.entry(one) for one in (known if name is None else (name,))}
+    except ValueError as error:
+        raise WrongInput(error) from None
+    _prepare()
+    with _keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
+        rows = {one: record.row(found) for one, found in entries.items()}
+    if plot is not None:
+        plot.write_bytes(record.picture(rows, _ours()))
+    if as_json:
+        sys.stdout.write(dumps(rows if name is None else rows[name]))
+    elif name is None:
+        _console().print(record.table(rows), highlight=False)
+    else:
+        print(record.sheet(rows[name]))
 
 
-def _entry(entry: Any) -> dict[str, Any]:
-    values = {part: {key: value._asdict() for key, value in getattr(entry, part).items()} for part in ("fields", "reported")}
-    return {**entry._asdict(), **values}
+def _ours() -> dict[str, float]:
+    """The bundled study's device, at its largest efficiency within the study's boxes."""
+    from .report.record import best
+
+    _, setting, aims = _load(None)
+    name, device = next(iter(setting.parts["device"].items()))
+    prefix = f"device.{name}."
+    return best(device, {path.removeprefix(prefix): box for path, box in aims.free.items() if path.startswith(prefix)})
 
 
 @app.command()

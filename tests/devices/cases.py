@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from transduce.devices.base import AbstractDevice
+from transduce.devices.chain import Chain, Resonator
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.devices.optomechanical import ElectroOptomechanical
 from transduce.devices.piezo import PiezoOptomechanical
@@ -140,6 +141,15 @@ def piezo_full(rng: np.random.Generator, lanes: int):
     return _batch(device, lanes, mechanical["frequency_m"] * sheet.rng.uniform(0.5, 1.5, lanes))
 
 
+def chain(rng: np.random.Generator, lanes: int):
+    sheet = Sheet(rng, lanes)
+    between = tuple(
+        Resonator(coupling=sheet.rate(), detuning=sheet.signed(), kappa_int=sheet.rate(), occupation=sheet.decades(-3, 1)) for _ in range(2)
+    )
+    device = Chain(**sheet.common(), **sheet.detunings(), between=between, coupling=sheet.rate())
+    return _batch(device, lanes, sheet.signed())
+
+
 CASES: dict[str, Draw] = {
     "electro-optic red": electro_optic_red,
     "electro-optic blue": electro_optic_blue,
@@ -148,4 +158,5 @@ CASES: dict[str, Draw] = {
     "membrane full": membrane_full,
     "piezo rotating-wave": piezo_rotating_wave,
     "piezo full": piezo_full,
+    "chain": chain,
 }

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..programs import compiled
+from ..programs import QUICK, compiled
 from .space import Numbers, Space
 from .targets import figure, slacks
 
@@ -154,7 +154,7 @@ def _walk(problem: Problem, lanes: Lane, count: Int[Numbers, ""], rows: Float[Nu
     return lanes._replace(multipliers=jnp.where(lanes.kept[:, None] & jnp.isfinite(renewed), renewed, 0.0))
 
 
-walk = compiled(_walk, like=lambda problem, lanes, count, rows: lanes)
+walk = compiled(_walk, like=lambda problem, lanes, count, rows: lanes, options=QUICK)
 
 
 class Look:

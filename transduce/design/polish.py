@@ -63,7 +63,7 @@ def _search(look: Look, start: Point, scale: float) -> Point:
     """One run of SLSQP; an unstable point reads worse than the start in everything, and flat."""
     from scipy.optimize import minimize
 
-    lift = not start.met
+    lift = start.least < -ACTIVE
     n, rows = start.x.size, start.figures.size - 1
     worse = (start.figures - 10 * np.append(scale, np.ones(rows)), np.zeros((rows + 1, n)))
 
@@ -85,21 +85,35 @@ def _search(look: Look, start: Point, scale: float) -> Point:
             bounds=[(0.0, 1.0)] * n + [(None, None)] * lift,
             constraints=constraints if rows else (),
             method="SLSQP",
-            options={"ftol": 1e-15, "maxiter": 100},
+            options={"ftol": 1e-10, "maxiter": 6},
         )
     x = np.clip(answer.x[:n], 0.0, 1.0)
     return at(look, np.where(x < ACTIVE**2, 0.0, np.where(x > 1 - ACTIVE**2, 1.0, x)))
 
 
+def _mended(look: Look, point: Point) -> Point:
+    """A point a hair outside its targets, where the search's merit drowns in rounding, moved back in by the shortest linear step."""
+    low = point.figures[1:] < 0
+    if not -ACTIVE <= point.least < 0 or not np.all(np.isfinite(point.jacobian)):
+        return point
+    free = (point.x > 0) & (point.x < 1)
+    step = np.linalg.lstsq(point.jacobian[1:][low][:, free], MARGIN - point.figures[1:][low], rcond=None)[0]
+    x = point.x.copy()
+    x[free] = np.clip(x[free] + step, 0.0, 1.0)
+    return at(look, x)
+
+
 def polish(look: Look, x: np.ndarray, scale: float) -> Point:
     """The best point that SLSQP reaches from x: never worse than x, and never one that misses a target that x meets."""
-    point = at(look, x)
-    for _ in range(4):
-        better = _search(look, point, scale)
-        if not np.all(np.isfinite(better.figures)) or not better.rank > point.rank:
-            break
-        gain, point = (1.0 if better.met != point.met else better.rank[1] - point.rank[1]), better
-        if point.met and gain < 1e-10 * scale and conditions(point, scale).residual < RESIDUAL:
+    point = start = at(look, x)
+    for _ in range(12):
+        start = _mended(look, _search(look, start, scale))
+        if start.rank > point.rank:
+            gain = 1.0 if start.met != point.met else start.rank[1] - point.rank[1]
+            point = start
+            if point.met and gain < 1e-10 * scale and conditions(point, scale).residual < RESIDUAL:
+                break
+        else:
             break
     return point
 

@@ -1,60 +1,24 @@
 """The library of published devices: cited TOML files beside this one, and the device classes by the names that files use.
 
-A new entry is a new file in ``library``; a new class is found by importing this package. Each value of an entry says where it is from:
-primary (read in the paper), secondary (read elsewhere), derived (from such numbers), assumed, or recalled (from memory, unverified).
+A new entry is a new file in ``library`` (its README says how; ``entry`` has the schema); a new class is found by importing this package.
 """
 
-import difflib
-import functools
 import importlib
-import pathlib
 import pkgutil
 import re
-import tomllib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .. import parameters, units
+from .. import parameters
 from ..parameters import Parameter
 from .base import AbstractDevice
+from .entry import Entry as Entry
+from .entry import entry as entry
+from .entry import library, number
 
-LIBRARY = pathlib.Path(__file__).parent / "library"
-STATUSES = ("primary", "secondary", "derived", "assumed", "recalled")
 _ALTERNATIVES = (("pump_power", "pump_photons", "cooperativity"), ("temperature", "n"), ("g_s", "g0_s"))
-
-
-class Value(NamedTuple):
-    """One figure of an entry as it is written: a number or "1.5 MHz", its status, and a remark."""
-
-    value: Any
-    status: str
-    note: str = ""
-
-
-class Entry(NamedTuple):
-    """A device of the library.
-
-    Attributes:
-        name: of its file.
-        kind: of its class.
-        title, citation, doi, arxiv, platform: where it comes from.
-        fields: of the data sheet.
-        options: static ones, such as ``pump``.
-        reported: figures of the paper, to compare with.
-    """
-
-    name: str
-    kind: str
-    title: str
-    citation: str
-    doi: str
-    arxiv: str
-    platform: str
-    fields: dict[str, Value]
-    options: dict[str, Any]
-    reported: dict[str, Value]
 
 
 def kebab(name: str) -> str:
@@ -79,24 +43,8 @@ def kinds(base: type) -> dict[str, type]:
 
 
 def names() -> tuple[str, ...]:
-    """The entries of the library."""
-    return tuple(sorted(path.stem for path in LIBRARY.glob("*.toml")))
-
-
-@functools.cache
-def entry(name: str) -> Entry:
-    """One entry of the library.
-
-    Raises:
-        ValueError: there is none of that name; the nearest is named.
-    """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), 1, 0.0)[0]
-        raise ValueError(f"device: name must be an entry of the library, but is {name!r}; the nearest is {near!r}")
-    data = tomllib.loads((LIBRARY / f"{name}.toml").read_text(encoding="utf-8"))
-    values = {part: {key: Value(**value) for key, value in data.get(part, {}).items()} for part in ("fields", "reported")}
-    told: dict[str, Any] = {key: data.get(key, "") for key in ("title", "citation", "doi", "arxiv", "platform")}
-    return Entry(name, data["kind"], **told, options=data.get("options", {}), fields=values["fields"], reported=values["reported"])
+    """The entries that a device can be made of as they are."""
+    return tuple(name for name in library() if entry(name).complete)
 
 
 def quantity(raw: Any, parameter: Parameter) -> float:
@@ -105,20 +53,31 @@ def quantity(raw: Any, parameter: Parameter) -> float:
     Raises:
         ValueError: "must ..., but is ...".
     """
-    if parameter.dimension == "number":
-        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-            raise ValueError(f"must be a number, such as {units.example('number')}, but is {raw!r}")
-        try:
-            value = float(raw)
-        except OverflowError:
-            raise ValueError(f"must be a number of at most 309 digits, but has {len(str(abs(raw)))}") from None
-    elif isinstance(raw, str):
-        value = units.parse(raw, parameter.dimension).value
-    else:
-        raise ValueError(f"needs a unit, such as {units.example(parameter.dimension)}, but is {raw!r}")
+    value = float(number(raw, parameter.dimension))
     if (why := parameter.complaint(value)) is not None:
         raise ValueError(why)
     return value
+
+
+def quantities(found: Entry, point: str = "") -> dict[str, Any]:
+    """The fields of an entry, or of one of its points, inside units.
+
+    Raises:
+        ValueError: its kind is no class, a field is none of the class, or its value is refused; in one line.
+    """
+    known = kinds(AbstractDevice)
+    if found.kind and found.kind not in known:
+        raise ValueError(f"{found.name}.toml: kind must be one of {', '.join(known)}, but is {found.kind!r}")
+    fields = parameters.fields_of(known.get(found.kind, AbstractDevice))
+    values = {}
+    for key, value in (found.points[point] if point else found.fields).items():
+        try:
+            values[key] = np.asarray(quantity(value.value, fields[key]))
+        except KeyError:
+            raise ValueError(f"{found.name}.toml: {key} must be a field of its class, but is not") from None
+        except ValueError as error:
+            raise ValueError(f"{found.name}.toml: {key} {error}") from None
+    return values
 
 
 def merged(fields: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -138,10 +97,13 @@ def device(name: str, **overrides: Any) -> AbstractDevice:
     >>> device("sahu-2022", pump_power=50 * mW).efficiency()
 
     Raises:
-        ValueError: no such entry; or a field outside its domain.
+        ValueError: no such entry; it lacks fields that are not among the overrides either; or a field outside its domain.
     """
     found = entry(name)
+    stated = merged(dict.fromkeys(found.missing), overrides)
+    lacking = [key for key in found.missing if key in stated and key not in overrides]
+    if lacking or not found.kind:
+        right = "; state them here" if found.kind else ""
+        raise ValueError(f"device: {name!r} must have {', '.join(lacking) or 'a class'}, but {found.lacks}{right}")
     cls: Any = kinds(AbstractDevice)[found.kind]
-    known = parameters.fields_of(cls)
-    fields = {key: np.asarray(quantity(value.value, known[key])) for key, value in found.fields.items()}
-    return cls(**merged(fields, {**found.options, **overrides}))
+    return cls(**merged(quantities(found), {**found.options, **overrides}))

@@ -1,0 +1,172 @@
+r"""Quantum capacity of a device per second: the bounds of ``capacity`` at each frequency, integrated over all of them.
+
+.. math:: Q = \int \frac{d\omega}{2\pi}\, q(\eta(\omega), N(\omega)), \qquad Q \le \frac{2\sqrt3}{\ln 2}\, g_{max}
+
+with :math:`1 - \eta` from the powers of all other ports. The integrand has a logarithmic singularity wherever the reflection vanishes and
+a kink wherever a bound becomes 0. Both are zeros of functions of frequency; the axis is cut there, and each piece carries
+double-exponential nodes, which bear a logarithm at either end. The cuts at the singularities move with the parameters, so that the nodes
+follow them and gradients converge as the integral does.
+
+Source: Takahasi and Mori, Publ. RIMS 9, 721 (1974) (the quadrature); Wang, Jiang et al., arXiv:2203.00012 (the limit; reproduced here
+by the N -> infinity Butterworth chain, whose optimality is numerical).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float
+
+from ..linear.lineshape import frozen, sample_points
+from ..linear.noise import output_noise
+from ..linear.system import LinearSystem, Row, marked
+from ..numerics import abs2
+from ..units import Hz
+from .capacity import unclipped
+
+_T = np.linspace(-3.2, 3.2, 65)
+_SHARE, _REST = 1 / (1 + np.exp(-np.pi * np.sinh(_T))), 1 / (1 + np.exp(np.pi * np.sinh(_T)))
+_WEIGHT = np.pi * np.cosh(_T) * _SHARE * _REST * (_T[1] - _T[0])
+_FAR = 4.0 ** np.arange(1, 13)
+_HALVINGS = 60
+_SINGULAR = 2
+"""The first two signals mark singularities; at the zeros of the others the integrand is continuous and moving a cut changes nothing."""
+
+
+class Line(NamedTuple):
+    """A conversion at one frequency: efficiency, normal-ordered noise of all other ports at the target, and 1 - efficiency."""
+
+    efficiency: Float[Array, ""]
+    noise: Float[Array, ""]
+    deficit: Float[Array, ""]
+
+
+class CapacityRate(NamedTuple):
+    """Integrals over int dw/2pi (qubits per second) of the bounds of ``capacity.Bounds``; ``upper`` is that of the tighter one."""
+
+    pure_loss: Float[Array, ""]
+    lower: Float[Array, ""]
+    bottleneck: Float[Array, ""]
+    upper: Float[Array, ""]
+
+
+def line(system: LinearSystem, source: str, target: str, omega: Float[Array, ""]) -> Line:
+    """What the bounds are read from, at one offset frequency (rad/s).
+
+    Raises:
+        ValueError: one port, or a conversion that conjugates the phase (v != 0), for which the bounds are not known.
+    """
+    return _line(system.row(target, omega), system, source, target)
+
+
+def _line(row: Row, system: LinearSystem, source: str, target: str) -> Line:
+    index = system.index(source)
+    if index == system.index(target):
+        raise ValueError(f"capacity: source and target must be two ports, but are both {source!r}")
+    if row.anomalous[index] is not None:
+        raise ValueError(f"capacity: the conversion from {source} to {target} must not conjugate the phase, but has v != 0; use a red pump")
+    u = row.normal[index]
+    others = sum(abs2(jnp.asarray(s)) for k, s in enumerate(row.normal) if k != index and s is not None)
+    images = sum(abs2(jnp.asarray(s)) for s in row.anomalous if s is not None)
+    noise = output_noise(row, system.occupation, skip=index, skip_image=True)
+    return Line(abs2(jnp.asarray(0.0 if u is None else u)), jnp.asarray(noise, float), jnp.asarray(others - images))
+
+
+def capacity_rate(system: LinearSystem, source: str = "microwave", target: str = "optical") -> CapacityRate:
+    """Capacity bounds of a conversion over all frequencies, such as ``capacity_rate(device.linear_system())``.
+
+    Args:
+        system: of any device, at its operating point.
+        source, target: two of its ports.
+
+    Raises:
+        ValueError: as ``line``.
+        UnstableError: the system is concrete and unstable.
+    """
+    system.gate()
+    return _rate(system, source, target)
+
+
+@eqx.filter_jit
+def _rate(system: LinearSystem, source: str, target: str) -> CapacityRate:
+    safe, stable = system.gate()
+
+    def ask(system: LinearSystem, omega: Float[Array, ""]) -> Line:
+        return _line(system.amplitudes(target, omega), system, source, target)
+
+    features, smooth = _features(safe, target)
+    points = sample_points(features)
+    points = jnp.concatenate([points[0] - _FAR[::-1] * (points[-1] - points[0]), points, points[-1] + _FAR * (points[-1] - points[0])])
+    cuts = _cuts(ask, safe, points, 3 * len(safe.rows))
+    cuts = jnp.sort(jnp.concatenate([cuts, jnp.where(smooth, jnp.real(features), points[0])]))
+    omega = cuts[:-1, None] * _REST + cuts[1:, None] * _SHARE
+    weight = jnp.diff(cuts)[:, None] * _WEIGHT / Hz
+    found = unclipped(*jax.vmap(jax.vmap(lambda w: ask(safe, w)))(omega)).positive()
+    parts = (found.pure_loss, found.lower, found.bottleneck, found.upper)
+    return marked(CapacityRate(*(jnp.sum(weight * part) for part in parts)), stable)
+
+
+def _features(system: LinearSystem, target: str) -> tuple[Complex[Array, " k"], Bool[Array, " k"]]:
+    """Poles, and zeros of the target's reflection, det(-iw - A - K^+ K) = 0, at least a tenth as wide as the next feature is far.
+
+    Where the integrand is smooth at them (not at zeros that had to be widened), a cut there makes it smoother still for the nodes.
+    """
+    output, poles = system.output(target), system.poles(target)
+    k = jnp.zeros(output.size, complex).at[np.array(output.start_rows)].set(jnp.stack([jnp.asarray(c, complex) for c in output.start]))
+    found = jnp.linalg.eigvals(frozen(system.drift_matrix() + jnp.outer(jnp.conj(k), k)))
+    zeros = 1j * (found if output.sign > 0 else jnp.conj(found))
+    apart = jnp.abs(zeros[:, None] - jnp.concatenate([zeros, poles])).at[jnp.diag_indices(zeros.size)].set(jnp.inf)
+    own, least = jnp.abs(jnp.imag(zeros)), 0.1 * jnp.min(apart, axis=1)
+    features = jnp.concatenate([poles, jnp.real(zeros) - 1j * jnp.maximum(own, least)])
+    return features, jnp.concatenate([jnp.ones(poles.size, bool), own > least])
+
+
+def _signals(ask: Callable[[Any, Array], Line], system: LinearSystem, omega: Float[Array, ""]) -> Float[Array, " s"]:
+    """Functions whose zeros cut the axis: the deficit and its slope, where three bounds begin, and where the two upper ones cross.
+
+    Far off, where the slope is rounding, it is read as 1; a billionth of a bit keeps the last one from rounding to 0 at efficiency 1.
+    """
+    here, slope = jax.jvp(lambda w: ask(system, w), (omega,), (jnp.ones(()),))
+    q = unclipped(*here)
+    steep = jnp.where(here.efficiency < 0.1, 1.0, slope.deficit)
+    return jnp.stack([here.deficit, steep, q.pure_loss, q.lower, q.bottleneck, q.two_way - q.bottleneck + 1e-9])
+
+
+def _cuts(ask: Callable[[Any, Array], Line], system: LinearSystem, points: Float[Array, " m"], most: int) -> Float[Array, " c"]:
+    """Zeros of the signals, at most so many of each, sorted; by halving, outside the gradient, which is that of the implicit equation."""
+    still = frozen(system)
+    positive = jax.vmap(lambda w: _signals(ask, still, w))(points) >= 0
+    start = jax.vmap(lambda row: jnp.nonzero(row, size=most, fill_value=0)[0])((positive[1:] != positive[:-1]).T)
+    rows = jnp.arange(start.shape[0])[:, None]
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        values = jax.vmap(jax.vmap(lambda w: _signals(ask, still, w)))(middle)
+        same = (jnp.take_along_axis(values, rows[..., None], axis=2)[..., 0] >= 0) == positive[start, rows]
+        return jnp.where(same, middle, low), jnp.where(same, high, middle)
+
+    low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (points[start], points[start + 1]))
+    zeros = ((low + high) / 2)[:_SINGULAR]
+
+    def moved(omega: Array) -> Array:
+        values, slopes = jax.jvp(lambda w: _signals(ask, still, w)[:_SINGULAR], (omega,), (jnp.ones(()),))
+        step = (_signals(ask, system, omega)[:_SINGULAR] - values) / jnp.where(slopes == 0, jnp.inf, slopes)
+        return omega - step
+
+    moving = jnp.diagonal(jax.vmap(jax.vmap(moved))(zeros), axis1=0, axis2=2)
+    return jnp.sort(jnp.concatenate([moving.ravel(), ((low + high) / 2)[_SINGULAR:].ravel()]))
+
+
+def coupling_limit(g_max: Float[Array, ""] | float) -> Float[Array, ""] | float:
+    """The most that modes whose couplings are at most g_max (rad/s) can convert: 2 sqrt(3) g_max / ln 2 = 4.9976 g_max, qubits/s."""
+    return 2 * np.sqrt(3) / np.log(2) * g_max
+
+
+def limit_share(system: LinearSystem, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
+    """How much of ``coupling_limit`` at its largest coupling a device is sure to reach: its lower bound over that limit."""
+    largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(g) for g in system.hopping])))
+    return capacity_rate(system, source, target).lower / coupling_limit(largest)
