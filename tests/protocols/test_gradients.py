@@ -33,6 +33,8 @@ def scalars(done: Performance, single: Performance) -> dict:
     return {name: getattr(done, name) for name in names} | {
         "efficiency": done.link.efficiency,
         "added_noise_input": done.link.added_noise_input,
+        "bandwidth_fwhm": done.link.bandwidth_fwhm,
+        "efficiency_internal": done.link.efficiency_internal,
         "packet_efficiency": done.packet.efficiency,
         "packet_noise": done.packet.noise,
         "single_rail": single.average_fidelity,

@@ -42,6 +42,9 @@ class Device:
         }
         self.d_e, self.d_o = sheet["detuning_e"], sheet["detuning_o"]
 
+    def escape(self):
+        return (self.ports["microwave"][1] / self.k_e * self.ports["optical"][1] / self.k_o)[:, 0]
+
     def determinant(self, w):
         e, o = self.k_e / 2 + 1j * (self.d_e - w), self.k_o / 2 + 1j * (self.d_o - w)
         return e, o, e * o + self.g**2
@@ -73,6 +76,10 @@ class Device:
             else:
                 noise = noise + abs(s) ** 2 * n
         return u, noise
+
+    def shape(self, w):
+        """|u|^2 but for what does not depend on frequency, which may be 0."""
+        return 1 / abs(self.determinant(self.carrier() + w)[2]) ** 2
 
     def stage(self, source, target):
         at = self.carrier()
@@ -108,6 +115,26 @@ def filter_(p):
 
 
 STAGES = {"fibre": fibre, "switch": switch, "loss": loss, "filter": filter_}
+
+
+def fwhm(power, span):
+    """Full width at half maximum of a single-peaked power around 0, per lane: zooms on the peak, then bisections."""
+    low, high = -span * np.ones((1, 1)), span * np.ones((1, 1))
+    for _ in range(9):
+        w = low + (high - low) * np.linspace(0, 1, 33)
+        at = np.argmax(power(w), axis=1)[:, None]
+        step = (high - low) / 32
+        middle = np.take_along_axis(w + 0 * at, at, 1)
+        low, high = middle - 2 * step, middle + 2 * step
+    half, edges = power(middle) / 2, []
+    for side in (-1, 1):
+        inside, outside = middle, middle + side * span
+        for _ in range(60):
+            between = (inside + outside) / 2
+            over = power(between) > half
+            inside, outside = np.where(over, between, inside), np.where(over, outside, between)
+        edges.append(between[:, 0])
+    return edges[1] - edges[0]
 
 
 def of(parameters, prefix):
@@ -183,6 +210,8 @@ def evaluate(parameters, stages, photon, detection=None):
         absorbed = exchange(of(parameters, "b.qubit."), detection[:, None])
     power = abs(centre) ** 2
     figures = {"efficiency": power, "added_noise_input": np.divide(noise, power, out=np.full_like(power, np.inf), where=power > 0)}
+    figures["bandwidth_fwhm"] = fwhm(lambda w: up.shape(w) * down.shape(w) * np.prod([abs(one(w)[0]) ** 2 for one in row[1:-1]], 0), 3e8)
+    figures["efficiency_internal"] = power / (up.escape() * down.escape())
     figures |= {"packet_efficiency": t**2, "packet_noise": heard}
     eta, n, c = t**2 * emitted[0] * absorbed[0], heard * absorbed[0], emitted[1] * absorbed[1]
     return figures | encodings(eta, n, c, *jitter(parameters, detection is not None))

@@ -11,6 +11,7 @@ import abc
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -95,6 +96,10 @@ class AbstractResponse(eqx.Module):
         """What it does."""
 
     @abc.abstractmethod
+    def over(self, omega: Float[Array, " m"]) -> Response:
+        """What it does at many frequencies."""
+
+    @abc.abstractmethod
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         """|u|^2 but for a factor that does not depend on omega."""
 
@@ -112,6 +117,9 @@ class Along(AbstractResponse):
     def __call__(self, omega: Scalar) -> Response:
         u, noise = self.path.transmission(omega)
         return Response(bent(u, self.bend, omega), None, noise, None)
+
+    def over(self, omega: Float[Array, " m"]) -> Response:
+        return jax.vmap(self)(omega)
 
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return self.path.shape(omega)

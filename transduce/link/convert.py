@@ -58,6 +58,9 @@ class Converted(AbstractResponse):
     def __call__(self, omega: Scalar) -> Response:
         return marked(Response.from_output(self.conversion.output, self.conversion.source, self.carrier + omega), self.stable)
 
+    def over(self, omega: Float[Array, " m"]) -> Response:
+        return jax.vmap(self)(omega)
+
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return marked(self.conversion.shape(self.carrier + omega), self.stable)
 

@@ -183,22 +183,25 @@ class Row(AbstractResponse):
     def _every(self, ask: Callable[[Any], Any], paths: Sequence[Any]) -> list[Any]:
         return [paths[place] if on_path else ask(self.others[place]) for on_path, place in self.order]
 
-    def _at(self, omega: Scalar) -> list[Response]:
-        """Every stage's response at one frequency."""
+    def _at(self, omega: Array) -> list[Response]:
+        """Every stage's response at one frequency, or at many: these then lie last, one behind the other in memory."""
         paths: list[Response] = []
         if self.paths is not None:
-            u, noise = self.paths.transmission(omega)
+            u, noise = jax.vmap(lambda path: path.transmission(omega))(self.paths)
             paths = [Response(bent(u[k], bend, omega), None, noise[k], None) for k, bend in enumerate(self.bends)]
-        return self._every(lambda one: one(omega), paths)
+        return self._every(lambda one: one.over(omega) if omega.ndim else one(omega), paths)
 
-    def each(self, omega: Scalar) -> Table:
-        """Every stage at one frequency."""
+    def each(self, omega: Array) -> Table:
+        """Every stage at one frequency, or at many, (m,)."""
         here = self._at(omega)
         if self.image == "filtered" or all(one.v is None for one in here):
             return Table([one.filtered() for one in here], None)
         return Table(here, self._at(-self.twice - omega))
 
     def __call__(self, omega: Scalar) -> Response:
+        return self.each(omega).folded()
+
+    def over(self, omega: Float[Array, " m"]) -> Response:
         return self.each(omega).folded()
 
     def shape(self, omega: Scalar) -> Float[Array, ""]:
@@ -289,7 +292,7 @@ def channel(
 ) -> ModeChannel:
     """A prepared link as one mode channel; see ``Link.channel``."""
     grid = grid_for(link.poles, *([packet] if detection is None else [packet, detection]))
-    response = jax.vmap(link.response)(grid.omega).filtered()
+    response = link.response.over(grid.omega).filtered()
     if detection is not None:
         return detected(grid, response, packet, detection, arrival_offset)
     sent = jax.vmap(packet.spectrum)(grid.omega)
