@@ -55,6 +55,25 @@ def electro_optic(v):
     return hamiltonian, mp.zeros(2), common(v, heat(v, v["temperature_e_int"], v["pump_power"]))
 
 
+def stokes(v):
+    kappa = v["kappa_p_ext"] + v["kappa_p_int"]
+    n = v["kappa_p_ext"] * v["pump_power"] / (HBAR * v["frequency_o"]) / ((kappa / 2) ** 2 + v["pump_detuning"] ** 2)
+    h, xi = mp.zeros(4), mp.zeros(4)
+    h[0, 0], h[1, 1], h[2, 2], h[3, 3] = v["detuning_e"], v["detuning_o"], v["detuning_s"], v["detuning_d"]
+    h[0, 1] = h[1, 0] = v["g0"] * mp.sqrt(n)
+    h[2, 3] = h[3, 2] = v["coupling_j"]
+    xi[0, 2] = xi[2, 0] = v["g0_s"] * mp.sqrt(n)
+    rest = [(2, v["kappa_s_ext"], v["n_s"]), (2, v["kappa_s_int"], v["n_s"]), (3, v["kappa_d"], v["n_s"])]
+    return h, xi, [*common(v, heat(v, v["temperature_e_int"], v["pump_power"])), *rest]
+
+
+def rotating(v):
+    h, _, ports = membrane(v)
+    for k in range(3):
+        h[k, k] -= v["frequency_m"]
+    return h, mp.zeros(3), ports
+
+
 def membrane(v):
     ge = mp.sqrt(v["cooperativity_e"] * (v["kappa_e_ext"] + v["kappa_e_int"]) * v["gamma_m"]) / 2
     go = v["g0_o"] * mp.sqrt(photons(v, "o", v["pump_power_o"], v["pump_detuning_o"]))
@@ -142,6 +161,19 @@ SHEETS = {
         electro_optic,
         ElectroOptic,
         {"g0": 37 * Hz, "pump_power": 20 * mW, "pump_detuning": 2 * MHz, "temperature_e_int": 60 * mK, "heating_conductance": 22.0},
+    ),
+    "stokes": (
+        stokes,
+        ElectroOptic,
+        {"g0": 37 * Hz, "pump_power": 20 * mW, "pump_detuning": 2 * MHz, "temperature_e_int": 60 * mK, "heating_conductance": 22.0}
+        | {"kappa_p_ext": 6 * MHz, "kappa_p_int": 5 * MHz, "stokes": True, "g0_s": 20 * Hz, "kappa_s_ext": 7 * MHz, "kappa_s_int": 3 * MHz}
+        | {"n_s": 0.01, "coupling_j": 4 * MHz, "kappa_d": 5 * MHz, "detuning_s": 0.6 * MHz, "detuning_d": -0.7 * MHz},
+    ),
+    "membrane, rotating-wave": (
+        rotating,
+        ElectroOptomechanical,
+        {"frequency_m": 6 * MHz, "gamma_m": 0.02 * MHz, "g0_o": 40 * Hz, "cooperativity_e": 20.0, "pump_power_o": 5e-6}
+        | {"pump_detuning_o": -5.5 * MHz, "temperature_m": 50 * mK, "heating_conductance": 0.05},
     ),
     "membrane, full": (
         membrane,
