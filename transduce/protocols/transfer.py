@@ -139,7 +139,7 @@ class Passage(NamedTuple):
         m = grid.omega.size
         clock = Clock.of(transfer, link) if ends is not None and transfer.detection is None else None
         omega = grid.omega if clock is None else jnp.concatenate([grid.omega, clock.omega])
-        whole, sent = jax.vmap(stages.each)(omega), jax.vmap(transfer.photon.spectrum)(omega)
+        whole, sent = stages.each(omega), jax.vmap(transfer.photon.spectrum)(omega)
         table, rest = whole.at(slice(0, m)), whole.at(slice(m, None))
         steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m:], rest)
         return cls(row.names, link, ends, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)

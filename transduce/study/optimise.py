@@ -157,7 +157,7 @@ def _curves(setting: Setting, after: dict[str, Any], width: float) -> dict[str, 
     @compiled
     def at(parts: dict[str, Any], omega: Any) -> Any:
         link = setting.assemble(parts)[1].link().prepare()
-        found = jax.vmap(lambda w: link.response(w).filtered())(omega)
+        found = link.response.over(omega).filtered()
         return {"power": abs2(found.u), "noise": found.noise}
 
     curves = {"frequency_hz": to_hz(omega)}
