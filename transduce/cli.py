@@ -207,7 +207,7 @@ def devices(
         raise WrongInput(error) from None
     _prepare()
     with _keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
-        rows = {one: record.row(found) for one, found in entries.items()}
+        rows = {one: record.row(found, capacity=name is not None) for one, found in entries.items()}
     if plot is not None:
         plot.write_bytes(record.picture(rows, _ours()))
     if as_json:

@@ -11,7 +11,7 @@ import scipy.linalg
 from transduce import programs
 from transduce.devices import catalogue, entry
 from transduce.devices.base import AbstractDevice
-from transduce.devices.recompute import figures, recomputed
+from transduce.devices.recompute import capacities, figures, recomputed
 from transduce.link.base import AbstractStage
 from transduce.link.wavepacket import AbstractWavepacket
 from transduce.parameters import fields_of
@@ -226,3 +226,10 @@ def test_the_picture_leaves_out_what_is_no_evidence():
     assert {"efficiency": 0.47} in brubaker and {"efficiency": 0.38, "bandwidth": pytest.approx(220.0)} in brubaker
     png = record.picture(rows, {"efficiency": 0.9, "bandwidth": 1e7, "added noise": 0.1})
     assert png.startswith(b"\x89PNG") and len(png) > 10_000
+
+
+def test_what_a_device_can_carry():
+    """Today's are below half efficiency or above a photon of noise: no qubit gets through one way. Without a port, there is no answer."""
+    known = capacities(entry.entry("sahu-2022"))
+    assert set(known) == {"capacity_lower", "capacity_upper", "capacity_share"} and set(known.values()) == {0.0}
+    assert capacities(entry.entry("mirhosseini-2020")) == capacities(entry.entry("han-2020")) == {}

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
+from ..gaussian.capacity_rate import capacity_rate, coupling_limit, largest_coupling
 from ..programs import ONCE, compiled
 from .base import AbstractDevice
 from .catalogue import device, quantities
@@ -84,3 +85,22 @@ def recomputed(found: Entry) -> dict[str, float]:
         if (name := figure(key)) in known:
             answer[key] = known[name]
     return answer
+
+
+def _capacities(device: AbstractDevice) -> dict[str, Float[Array, ""]]:
+    system = device.linear_system()
+    rate, most = capacity_rate(system), coupling_limit(largest_coupling(system))
+    return {"capacity_lower": rate.lower, "capacity_upper": rate.upper, "capacity_share": rate.lower / most}
+
+
+def capacities(found: Entry) -> dict[str, float]:
+    """What an entry's device can carry at its operating point (inside units); {} where it lacks something, converts nothing, or has gain.
+
+    Apart from ``recomputed`` because it takes seconds to compile.
+    """
+    if not found.complete or "efficiency" not in _at(found.name, ""):
+        return {}
+    it = device(found.name)
+    if it.linear_system().active:
+        return {}
+    return {name: float(value) for name, value in compiled(_capacities, options=ONCE)(it).items()}

@@ -166,7 +166,11 @@ def coupling_limit(g_max: Float[Array, ""] | float) -> Float[Array, ""] | float:
     return 2 * np.sqrt(3) / np.log(2) * g_max
 
 
+def largest_coupling(system: LinearSystem) -> Float[Array, ""]:
+    """Of all pairs of modes, rad/s."""
+    return jnp.max(jnp.abs(jnp.stack([jnp.asarray(g) for g in system.hopping])))
+
+
 def limit_share(system: LinearSystem, source: str = "microwave", target: str = "optical") -> Float[Array, ""]:
     """How much of ``coupling_limit`` at its largest coupling a device is sure to reach: its lower bound over that limit."""
-    largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(g) for g in system.hopping])))
-    return capacity_rate(system, source, target).lower / coupling_limit(largest)
+    return capacity_rate(system, source, target).lower / coupling_limit(largest_coupling(system))

@@ -35,13 +35,13 @@ _PLACES = (
 """Where a name may stand beside its point (pixels)."""
 
 
-def row(entry: Entry) -> Json:
-    """An entry as JSON; complete ones are recomputed (one compiled call for each operating point)."""
+def row(entry: Entry, capacity: bool = False) -> Json:
+    """An entry as JSON; complete ones are recomputed (one compiled call for each operating point), their capacity where asked."""
     found: dict[str, float] = {}
     if entry.complete:
-        from ..devices.recompute import recomputed
+        from ..devices.recompute import capacities, recomputed
 
-        found = recomputed(entry)
+        found = recomputed(entry) | (capacities(entry) if capacity else {})
     stated = {key: units.canonical(value, FIGURES[figure(key)][0]) for key, value in found.items()}
     answer = {key: {"value": value, "unit": unit} for key, (value, unit) in stated.items()}
     return {**entry.model_dump(), "complete": entry.complete, "lacks": entry.lacks, "recomputed": answer}
