@@ -252,7 +252,7 @@ def test_a_data_sheet(capsys):
     shown = capsys.readouterr().out
     assert "10.1038/s41567-023-02129-w" in shown and "primary" in shown and "not reproduced from the paper's own rates" in shown
     assert main(["devices", "kumar-2023"]) == 0
-    assert "It does not run: no class models its platform yet." in capsys.readouterr().out
+    assert "It does not run: no source gives kappa_e_ext, kappa_e_int," in capsys.readouterr().out
 
 
 def test_the_schema_of_an_entry(capsys):

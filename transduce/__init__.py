@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from .devices.catalogue import device as device
     from .devices.chain import Chain as Chain
     from .devices.electro_optic import ElectroOptic as ElectroOptic
+    from .devices.ensemble import Ensemble as Ensemble
+    from .devices.magnonic import Magnonic as Magnonic
     from .devices.optomechanical import ElectroOptomechanical as ElectroOptomechanical
     from .devices.piezo import PiezoOptomechanical as PiezoOptomechanical
     from .gaussian.capacity_rate import capacity_rate as capacity_rate
+    from .gaussian.feed_forward import feed_forward as feed_forward
     from .linear.system import LinearSystem as LinearSystem
     from .linear.system import UnstableError as UnstableError
     from .link.convert import Convert as Convert
@@ -59,9 +62,12 @@ _NAMES = {
     "devices.catalogue": ("device",),
     "devices.chain": ("Chain",),
     "devices.electro_optic": ("ElectroOptic",),
+    "devices.ensemble": ("Ensemble",),
+    "devices.magnonic": ("Magnonic",),
     "devices.optomechanical": ("ElectroOptomechanical",),
     "devices.piezo": ("PiezoOptomechanical",),
     "gaussian.capacity_rate": ("capacity_rate",),
+    "gaussian.feed_forward": ("feed_forward",),
     "linear.system": ("LinearSystem", "UnstableError"),
     "link.convert": ("Convert",),
     "link.emission": ("Qubit",),

@@ -13,6 +13,8 @@ import numpy as np
 from transduce.devices.base import AbstractDevice
 from transduce.devices.chain import Chain, Resonator
 from transduce.devices.electro_optic import ElectroOptic
+from transduce.devices.ensemble import Ensemble
+from transduce.devices.magnonic import Magnonic
 from transduce.devices.optomechanical import ElectroOptomechanical
 from transduce.devices.piezo import PiezoOptomechanical
 from transduce.units import MHz
@@ -88,6 +90,7 @@ def electro_optic_stokes(rng: np.random.Generator, lanes: int):
         coupling_j=sheet.rate(),
         detuning_s=sheet.signed(),
         detuning_d=sheet.signed(),
+        **{"coupling_x": sheet.rate(), "kappa_x": sheet.rate(), "detuning_x": sheet.signed()},
     )
     return _batch(device, lanes, sheet.signed())
 
@@ -150,6 +153,53 @@ def chain(rng: np.random.Generator, lanes: int):
     return _batch(device, lanes, sheet.signed())
 
 
+def piezo_supermode(rng: np.random.Generator, lanes: int):
+    sheet = Sheet(rng, lanes)
+    device = PiezoOptomechanical(
+        **sheet.common(),
+        **sheet.detunings(),
+        **sheet.mechanical(),
+        g_pe=sheet.rate(),
+        g0_o=MHz,
+        pump_photons=sheet.decades(-3, 2),
+        supermode=True,
+        detuning_m2=sheet.signed(),
+        gamma_m2=sheet.rate(),
+        g_pe_m2=sheet.signed(),
+        g0_o_m2=sheet.signed(),
+    )
+    return _batch(device, lanes, sheet.signed())
+
+
+def magnonic(rng: np.random.Generator, lanes: int):
+    sheet = Sheet(rng, lanes)
+    device = Magnonic(**sheet.common(), **sheet.detunings(), **sheet.mechanical(), g_em=sheet.rate(), cooperativity=sheet.decades(-3, 2))
+    return _batch(device, lanes, sheet.signed())
+
+
+def magnonic_stokes(rng: np.random.Generator, lanes: int):
+    sheet = Sheet(rng, lanes)
+    ratio, cooperativity = sheet.rng.uniform(0, 1, lanes), sheet.decades(-3, 2)
+    device = Magnonic(
+        **sheet.common(),
+        detuning_e=sheet.signed(),  # a loop gain below 1 is stable whatever the rest; light on resonance cools more than it heats
+        **sheet.mechanical(),
+        g_em=sheet.rate(),
+        cooperativity=cooperativity,
+        stokes=True,
+        stokes_ratio=ratio,
+    )
+    return _batch(device, lanes, sheet.signed())
+
+
+def ensemble(rng: np.random.Generator, lanes: int):
+    sheet = Sheet(rng, lanes)
+    couplings = {name: sheet.rate() for name in ("g_mu", "g_o", "rabi")}
+    widths = {name: sheet.rate() for name in ("gamma_mu", "gamma_p", "width_mu", "width_p")}
+    shifts = {"detuning_mu": sheet.signed(), "detuning_p": sheet.signed(), "n_mu": sheet.decades(-2, 2), "number": sheet.decades(0, 2)}
+    return _batch(Ensemble(**sheet.common(), **sheet.detunings(), **couplings, **widths, **shifts), lanes, sheet.signed())
+
+
 CASES: dict[str, Draw] = {
     "electro-optic red": electro_optic_red,
     "electro-optic blue": electro_optic_blue,
@@ -158,5 +208,9 @@ CASES: dict[str, Draw] = {
     "membrane full": membrane_full,
     "piezo rotating-wave": piezo_rotating_wave,
     "piezo full": piezo_full,
+    "piezo supermode": piezo_supermode,
     "chain": chain,
+    "magnonic": magnonic,
+    "magnonic Stokes": magnonic_stokes,
+    "ensemble": ensemble,
 }

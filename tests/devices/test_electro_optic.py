@@ -5,10 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
-from tests import ALGEBRA, CLOSED_FORM
+from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.linear.system import UnstableError
+from transduce.numerics import bose
 from transduce.units import GHz, Hz, MHz, THz, W, hbar, mK
 
 UP, DOWN = ("microwave", "optical"), ("optical", "microwave")
@@ -109,6 +111,138 @@ def test_stokes_detuned():
     xs = 1 / (ks / 2 - 1j * (ds + w) + j**2 / (kd / 2 - 1j * (dd + w)))
     s = g * np.sqrt(0.7 * ka * 0.6 * kb) * xa / (kb / 2 + 1j * (db - w) + g**2 * xa - gs**2 * xs)
     np.testing.assert_allclose(it.efficiency(omega=jnp.asarray(w)), abs(s) ** 2, rtol=CLOSED_FORM)
+
+
+def test_the_baths_of_waveguide_and_losses_are_apart():
+    """The waveguide's bath comes down as (1 + C - 2 eb)^2 / (4 ea eb C), the losses' as (1 - eb) / (ea C); up comes only the second."""
+    c, ea, eb, hot = 0.3, 0.8, 0.6, {"temperature_e_ext": 0.5, "temperature_e_int": 0.2}
+    n = {name: float(bose(5 * GHz, kelvin)) for name, kelvin in hot.items()}
+    own = {"temperature_e_ext": (0.0, (1 + c - 2 * eb) ** 2 / (4 * ea * eb * c)), "temperature_e_int": ((1 - eb) / eb, (1 - eb) / (ea * c))}
+    for names in (["temperature_e_ext"], ["temperature_e_int"], list(hot)):
+        it = device(c, **{name: hot[name] for name in names})
+        for which, ends in enumerate((UP, DOWN)):
+            wanted = sum(own[name][which] * n[name] for name in names)
+            np.testing.assert_allclose(it.added_noise_input(*ends, omega=CENTRE), wanted, rtol=CLOSED_FORM, atol=1e-300)
+
+
+@pytest.mark.parametrize("j", [0.0, 0.3, 5.0])
+def test_a_partner_loads_the_optical_mode(j):
+    ka, kb, kx, ea, eb, c = 1.0 * MHz, 0.3 * MHz, 0.4 * MHz, 0.8, 0.6, 0.7
+    it = device(c, ka, kb, ea, eb, coupling_x=j * MHz, kappa_x=kx, n_o_int=0.02)
+    cx = 4 * (j * MHz) ** 2 / (ka * kx)
+    np.testing.assert_allclose(it.efficiency(omega=CENTRE), ea * eb * 4 * c / (1 + c + cx) ** 2, rtol=CLOSED_FORM)
+    # Both losses of the light come down: a's own, and x's by way of J.
+    np.testing.assert_allclose(it.added_noise_input(*DOWN, omega=CENTRE), 0.02 * ((1 - ea) + cx) / ea, rtol=CLOSED_FORM)
+    # At any frequency and detuning: x is one more self-energy of a.
+    da, dx, w = 0.2 * MHz, -0.4 * MHz, 0.15 * MHz
+    it = device(c, ka, kb, ea, eb, coupling_x=j * MHz, kappa_x=kx, detuning_o=da, detuning_x=dx)
+    g = it.drives()["optical"].coupling
+    a = ka / 2 + 1j * (da - w) + (j * MHz) ** 2 / (kx / 2 + 1j * (dx - w))
+    s = g * np.sqrt(ea * ka * eb * kb) / (a * (kb / 2 - 1j * w) + g**2)
+    np.testing.assert_allclose(it.efficiency(omega=jnp.asarray(w)), abs(s) ** 2, rtol=CLOSED_FORM)
+
+
+def test_far_split_modes_are_two_of_half_the_cooperativity_and_share_their_decay():
+    """The lower one at the signal: g / sqrt 2, half of every rate of a and x; what the upper one adds falls as (kappa / J)^2."""
+    ka, kx, c, j = 1.0 * MHz, 0.4 * MHz, 0.7, 1e6 * MHz
+    split = device(c, ka, coupling_x=j, kappa_x=kx, detuning_o=j, detuning_x=j)
+    lower = {"kappa_o_ext": 0.4 * ka, "kappa_o_int": 0.1 * ka + 0.5 * kx}
+    one = device(c * ka / (ka + kx), **lower)
+    np.testing.assert_allclose(split.efficiency(omega=CENTRE), one.efficiency(omega=CENTRE), rtol=CLOSED_FORM)
+
+
+def test_a_partner_of_a_blue_pump():
+    """The same self-energy, conjugated on the side of the microwave: gain is lowered by 1 + C_x."""
+    it = device(0.5, pump="blue", coupling_x=0.2 * MHz, kappa_x=0.4 * MHz)
+    cx = 4 * 0.2**2 / 0.4
+    pairs = it.linear_system().pair_moments(*UP, CENTRE)
+    np.testing.assert_allclose(pairs.first, 4 * 0.5 * 0.6 * (1 + cx) / (1 + cx - 0.5) ** 2, rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("pump", ["red", "blue"])
+def test_phase_matching_moves_the_optical_mode(pump):
+    """Absolute frequencies: the mode m FSR beside the pumped one, asked at the laser plus or minus the microwave."""
+    m, fsr, microwave, off, own = 2, 4 * GHz + 0.1 * MHz, 8 * GHz, 0.05 * MHz, 0.03 * MHz
+    it = device(0.4, pump=pump, frequency_e=microwave, free_spectral_range=fsr, azimuthal_number=m, pump_detuning=off, detuning_o=own)
+    np.testing.assert_allclose(it.phase_matching_detuning, 0.2 * MHz, rtol=1e-8)  # a difference of GHz: nine digits of it are left
+    sign = 1 if pump == "red" else -1
+    cavity, laser = sign * m * fsr + own, off + sign * microwave
+    np.testing.assert_allclose(it.linear_system().detuning[1], cavity - laser, rtol=1e-8)
+    np.testing.assert_allclose(device().phase_matching_detuning, 0.0)
+    stokes = {"stokes": True, "g_s": 0.01 * MHz, "kappa_s_ext": MHz, "kappa_s_int": MHz, "kappa_d": MHz, "detuning_s": own}
+    if pump == "red":
+        below = device(0.4, frequency_e=microwave, free_spectral_range=fsr, azimuthal_number=m, pump_detuning=off, **stokes)
+        np.testing.assert_allclose(below.linear_system().detuning[2], (own - m * fsr) - (off - microwave), rtol=1e-8)
+
+
+# A pump that the signal depletes.
+
+
+def pumped(c0, offset=0.0, **given):
+    """A red pump of 400 photons at cooperativity c0, with a pumped mode of its own."""
+    g0 = np.sqrt(c0 * 0.3 / 400) / 2 * MHz
+    own = {"g0": g0, "pump_photons": 400.0, "kappa_p_ext": 0.5 * MHz, "kappa_p_int": 0.2 * MHz, "pump_detuning": offset}
+    return device(None, **own, **given), g0
+
+
+def flux_for(c0, gamma):
+    """The signal flux at which conversion without depletion of C would add gamma kappa_p to the pump's decay."""
+    g0 = np.sqrt(c0 * 0.3 / 400) / 2 * MHz
+    return gamma * 0.7 * MHz * MHz / (4 * g0**2) * (0.3 * MHz) ** 2 / (4 * 0.6 * 0.3 * MHz)
+
+
+@pytest.mark.parametrize(("c0", "gamma", "offset"), [(0.4, 2.0, 0.0), (3.0, 0.5, 0.3)])
+def test_depletion_is_where_the_mean_fields_settle(c0, gamma, offset):
+    """The three equations of motion, run to their end; and each photon that the pump loses is one of light that decays."""
+    it, g0 = pumped(c0, offset * MHz)
+    flux = flux_for(c0, gamma)
+    g, ka, kb, kp, d = g0 / MHz, 1.0, 0.3, 0.7, offset
+    drive, signal = 20 * (kp / 2 - 1j * d), np.sqrt(0.6 * kb * flux / MHz)
+
+    def motion(_, fields):
+        a, b, p = fields
+        return [
+            -ka / 2 * a - 1j * g * b * p,
+            -kb / 2 * b - 1j * g * np.conj(p) * a + signal,
+            (1j * d - kp / 2) * p - 1j * g * np.conj(b) * a + drive,
+        ]
+
+    a, _, p = solve_ivp(motion, (0, 400), [0j, 0j, 20 + 0j], method="DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+    found = it.depletion(flux)
+    np.testing.assert_allclose(found.photons, abs(p) ** 2, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(found.fraction, 1 - abs(p) ** 2 / 400, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(found.decay / MHz * found.photons, ka * abs(a) ** 2, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(found.cooperativity, c0 * abs(p) ** 2 / 400, rtol=CLOSED_FORM)
+    # The light that leaves per photon of the signal is the efficiency at this cooperativity.
+    one = device(float(found.cooperativity)).efficiency(omega=CENTRE)
+    np.testing.assert_allclose(0.8 * ka * abs(a) ** 2 / (flux / MHz), one, rtol=CLOSED_FORM)
+
+
+def test_depletion_stays_on_the_branch_of_a_weak_signal_and_has_its_slope():
+    """At C = 20 there may be three steady states; with y^2 = x they are roots of y ((1 + C y^2)^2 + gamma) = (1 + C y^2)^2."""
+    c0 = 20.0
+    it, _ = pumped(c0)
+
+    def roots(gamma):
+        found = np.roots([c0**2, -(c0**2), 2 * c0, -2 * c0, 1 + gamma, -1])
+        return np.sort(found[abs(found.imag) < 1e-9].real)
+
+    fractions, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda flux: it.depletion(flux).fraction)))(
+        jnp.asarray([flux_for(c0, gamma) for gamma in GAMMAS])
+    )
+    assert [len(roots(gamma)) for gamma in GAMMAS] == [1, 1, 3, 1]
+    for gamma, fraction, slope in zip(GAMMAS, fractions, slopes, strict=True):
+        np.testing.assert_allclose(fraction, 1 - roots(gamma)[-1] ** 2, rtol=CLOSED_FORM, atol=CLOSED_FORM)
+        # along the root, dx / dgamma = -2 y dF/dgamma / (dF/dy) for F = y (q^2 + gamma) - q^2, q = 1 + C y^2
+        y = roots(gamma)[-1]
+        q = 1 + c0 * y**2
+        truth = 2 * y * y / (q**2 + gamma + 4 * c0 * y * q * (y - 1))
+        np.testing.assert_allclose(slope * flux_for(c0, 1.0), truth, rtol=GRADIENT)
+    # A weak signal: 8 g0^2 n_e / (kappa_o kappa_p) / (1 + C)^2 of the photons, to first order, with every digit.
+    np.testing.assert_allclose(it.depletion(flux_for(c0, 1e-12)).fraction, 2e-12 / 21**2, rtol=CLOSED_FORM)
+
+
+GAMMAS = (0.0, 5.0, 40.0, 200.0)
 
 
 @pytest.mark.parametrize("c", [0.1, 0.5, 0.95, 0.9999])
@@ -241,6 +375,8 @@ def test_faults_of_peers():
         ({"stokes": True, "g_s": 1.0}, "ElectroOptic.stokes must come with kappa_s_ext, kappa_s_int and kappa_d"),
         ({"temperature_e_int": 0.1, "n_e_int": 0.1}, "ElectroOptic.n_e_int must not be given beside temperature_e_int"),
         ({"g0": 1.0, "heating_conductance": 1.0, "n_e_int": 0.1}, "ElectroOptic.n_e_int must not be given where the pump heats"),
+        ({"coupling_x": 1.0}, "ElectroOptic.coupling_x and kappa_x must be given together"),
+        ({"azimuthal_number": 0}, "ElectroOptic.azimuthal_number must be at least 1, but is 0"),
         ({"kappa_e_ext": -1 * MHz}, "ElectroOptic.kappa_e_ext must be at least"),
         ({"mode_match": 1.2}, "ElectroOptic.mode_match must be at least 0 and at most 1, but is 1.2"),
         ({"frequency_e": 0.0}, "ElectroOptic.frequency_e must be above"),
@@ -253,3 +389,12 @@ def test_wrong_sheets_are_refused(change, message):
             **({"c": 0.4} | change) if "cooperativity" not in change else {"c": None} | {k: v for k, v in change.items() if v is not None}
         )
     assert message in str(error.value)
+
+
+def test_depletion_is_refused_where_it_is_not_solved():
+    for it in (device(pump="blue", g0=1.0), device(g0=1.0, coupling_x=1.0, kappa_x=1.0), device()):
+        with pytest.raises(ValueError, match=r"ElectroOptic\.depletion must be asked of a red pump with g0"):
+            it.depletion(1e6)
+    for moved in ({"detuning_e": 1.0}, {"free_spectral_range": 5.1 * GHz}):
+        with pytest.raises(ValueError, match=r"ElectroOptic\.depletion must be asked on resonance"):
+            device(g0=1.0, **moved).depletion(1e6)

@@ -153,3 +153,48 @@ def test_wrong_sheets_are_refused(change, message):
     with pytest.raises(ValueError) as error:
         device(**({"cooperativity_e": 1.0, "cooperativity_o": 1.0} | change))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("model", ["full", "rotating-wave"])
+def test_sidebands_against_the_exact_eigenvalue(model):
+    """Shifted line and width against the eigenvalue of the drift matrix, cavities unlike in resolution and pumps off their sidebands.
+
+    First order in G^2 is left with an error of G^4: a sixteenth at half of G.
+    """
+    ke, ko, wm, errors = 0.25, 2.0, 0.5, []
+    for scale in (1.0, 0.5):
+        pumps = {"pump_photons_e": (2e-3 * scale) ** 2, "pump_photons_o": (3e-3 * scale) ** 2, "g0_e": 1 * MHz, "g0_o": 1 * MHz}
+        detunings = {"pump_detuning_e": -0.6 * MHz, "pump_detuning_o": -0.7 * MHz, "detuning_e": 0.04 * MHz}
+        it = device(ke=ke, ko=ko, wm=wm, gm=1e-9, model=model, **pumps, **detunings)
+        poles = np.asarray(it.linear_system().poles())
+        frame = 0.0 if model == "full" else wm * MHz
+        mechanical = min(poles, key=lambda pole: abs(pole + frame - wm * MHz))
+        shift, width = mechanical.real + frame - wm * MHz, -2 * mechanical.imag
+        errors.append([float(it.spring_shifted_frequency()) - wm * MHz - shift, float(it.damped_linewidth()) - width])
+        assert (np.abs(errors[-1]) < 1e-3 * scale**2 * np.array([abs(shift), width])).all()
+    np.testing.assert_allclose(np.divide(errors[0], errors[1]), 16.0, rtol=0.01)
+
+
+def test_gain_and_floor_of_unlike_cavities():
+    """A_j = 1 + (k_j / 4 wm)^2 on the red sideband, and N_add = (gm nm + Ge+ + Go+) / (eta Ge-) at the shifted line, both ways."""
+    ke, ko, wm, errors = 0.25, 2.0, 0.5, []
+    for scale in (1.0, 0.5):
+        it = full(4e-4 * scale, 6e-4 * scale, wm, ke=ke, ko=ko, ee=0.85, eo=0.7, gm=2e-7 * scale**2, n_m=50.0)
+        sides, line, gm = it.sidebands(), it.spring_shifted_frequency(), 2e-7 * scale**2 * MHz
+        np.testing.assert_allclose([side.gain for side in sides.values()], 1 + (np.array([ke, ko]) / (4 * wm)) ** 2, rtol=ALGEBRA)
+        e, o = sides["microwave"], sides["optical"]
+        eta = 4 * 0.85 * 0.7 * e.cooling * o.cooling / it.damped_linewidth() ** 2
+        up, down = (it.added_noise_floor(source) for source in UP)
+        bath = [gm * 50 / (0.85 * e.cooling), gm * 50 / (0.7 * o.cooling)]
+        found = [it.efficiency(omega=line), it.added_noise_input(*UP, omega=line), it.added_noise_input(*DOWN, omega=line)]
+        errors.append(np.array([float(x) for x in found]) / np.array([eta, up + bath[0], down + bath[1]], float) - 1)
+        np.testing.assert_allclose(it.carrier(), line, rtol=1e-6)
+    np.testing.assert_allclose(errors[0] / errors[1], 4.0, rtol=0.1)  # quadratic in G
+    assert (np.abs(errors[0]) < 1e-3).all()
+
+
+def test_a_rotating_wave_device_heats_nothing():
+    it = device(cooperativity_e=5.0, cooperativity_o=3.0)
+    assert float(it.added_noise_floor()) == 0.0 and float(it.sidebands()["optical"].gain) == 1.0
+    np.testing.assert_allclose(it.damped_linewidth(), 1e-3 * 9 * MHz, rtol=ALGEBRA)
+    assert float(it.spring_shifted_frequency()) == float(it.frequency_m)

@@ -23,7 +23,10 @@ STEP = 0.01
 PACKETS = {"photon": 1 * MHz, "detection": 1.2 * MHz}
 
 
-SILENT = {"frequency", "group_index", "frequency_shift", "phase_jitter", "n_s", "coupling_j", "detuning_s", "detuning_d", "temperature"}
+SILENT = {
+    *("frequency", "group_index", "frequency_shift", "phase_jitter", "n_s", "temperature", "duty_cycle", "azimuthal_number"),
+    *("coupling_j", "detuning_s", "detuning_d", "coupling_x", "detuning_x"),
+}
 """What changes no fidelity of a time bin: delays, what is stated otherwise, a mode that is not there, a bath beside occupations."""
 
 

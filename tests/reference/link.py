@@ -5,10 +5,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from tests.reference.linear import array, as_file
 from transduce.linear.system import LinearSystem, Port
-from transduce.link.base import AbstractStage, Prepared, Response
+from transduce.link.base import AbstractResponse, AbstractStage, Prepared, Response
 from transduce.link.base import cascade as follow
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link
@@ -57,13 +58,27 @@ class Between(AbstractStage):
 
     def prepare(self) -> Prepared:
         """As ``Convert`` does, without a device."""
-        pole = self.system.poles(self.target)
+        return Prepared(Through(self, self.system.poles(self.target)), self.system.poles(self.target))
 
-        def response(omega: jax.Array) -> Response:
-            own = Response.from_system(self.system, self.source, self.target, omega)
-            return own._replace(noise=own.noise + self.strength / abs2(omega - pole[0]))
 
-        return Prepared(response, pole)
+class Through(AbstractResponse):
+    """The answer of a ``Between``, by the general solver."""
+
+    stage: Between
+    pole: Array
+
+    def __call__(self, omega: Array) -> Response:
+        own = Response.from_system(self.stage.system, self.stage.source, self.stage.target, omega)
+        return own._replace(noise=own.noise + self.stage.strength / abs2(omega - self.pole[0]))
+
+    def over(self, omega: Array) -> Response:
+        return jax.vmap(self)(omega)
+
+    def shape(self, omega: Array) -> Array:
+        return abs2(self(omega).u)
+
+    def added_noise(self, omega: Array) -> Array:
+        return self(omega).noise / self.shape(omega)
 
 
 def lorentzian(kappa_1: float, kappa_2: float, kappa: float, detuning: float, strength: float = 0.0) -> Between:

@@ -11,6 +11,7 @@ minus cavity; occupations are normal-ordered.
 """
 
 import abc
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -24,9 +25,10 @@ from ..linear.noise import output_noise
 from ..linear.output import Conversion
 from ..linear.path import Path
 from ..linear.system import LinearSystem, Port, marked
-from ..numerics import abs2, bose, is_concrete, power, sqrt
+from ..numerics import abs2, bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz, show
+from .heating import COOLING_POWER, AbstractHeating, ConductanceHeating
 
 
 class Drive(NamedTuple):
@@ -48,7 +50,10 @@ class AbstractDevice(eqx.Module):
         temperature_e_ext, temperature_e_int: of the microwave waveguide and of the microwave losses (K).
         n_e_ext, n_e_int, n_o_ext, n_o_int: occupations, each instead of a temperature.
         detuning_e, detuning_o: mode minus frame.
-        heating_conductance, heating_exponent, absorbed_fraction: G, q, x of the heating law T^q = T0^q + x P / G.
+        heating: the law by which the optical pump heats baths: by default the one that the class names, ``HEATED``.
+        heating_conductance, heating_exponent: G, q; short for ``heating=ConductanceHeating(...)``: T^q = T0^q + x P / G.
+        absorbed_fraction: x, of the pumps' power, that stays at the device's stage.
+        duty_cycle: how much of the time the pumps are on. Pump powers are peak; the mean is duty cycle times peak.
     """
 
     frequency_e: Scalar = parameters.frequency(5 * GHz)
@@ -70,6 +75,8 @@ class AbstractDevice(eqx.Module):
     heating_conductance: Scalar | None = parameters.conductance(None)
     heating_exponent: Scalar = parameters.positive(3.0)
     absorbed_fraction: Scalar = parameters.fraction(1.0)
+    duty_cycle: Scalar = parameters.fraction(1.0)
+    heating: AbstractHeating | None = eqx.field(default=None, kw_only=True)
     HEATED: ClassVar[str]
 
     @abc.abstractmethod
@@ -89,35 +96,83 @@ class AbstractDevice(eqx.Module):
             occupation = name.replace("temperature_", "n_")
             if name != occupation and getattr(self, name) is not None and getattr(self, occupation) is not None:
                 raise ValueError(f"{type(self).__name__}.{occupation} must not be given beside {name}: state one of them")
-        if self.heating_conductance is not None and getattr(self, f"n_{self.HEATED}") is not None:
-            raise ValueError(
-                f"{type(self).__name__}.n_{self.HEATED} must not be given where the pump heats that bath: state its temperature"
-            )
+        self._check_heating()
+
+    def _check_heating(self) -> None:
+        """The law is stated once, heats baths that exist, and says something at this power."""
+        law, name = self.heating_law(), type(self).__name__
+        if law is None:
+            return
+        heated = law.baths or (self.HEATED,)
+        if isinstance(law, ConductanceHeating):
+            for stated in (bath for bath in heated if getattr(self, f"n_{bath}", None) is not None):
+                raise ValueError(f"{name}.n_{stated} must not be given where the pump heats that bath: state its temperature")
+        if self.heating is None:
+            return
+        if self.heating_conductance is not None:
+            raise ValueError(f"{name}.heating must not be given beside heating_conductance: state one of them")
+        known = [item.name[2:] for item in dataclasses.fields(self) if item.name.startswith("n_") and item.default is None]
+        for bath in heated:
+            if bath not in known:
+                raise ValueError(f"{name}.heating must heat one of the baths {', '.join(known)}, but heats {bath!r}")
+        if "optical" not in eqx.filter_eval_shape(type(self).drives, self):
+            raise ValueError(f"{name}.heating must not be given, as no optical pump is modelled: state temperatures")
+        light = self.drives()["optical"].power
+        if light is None:
+            raise ValueError(f"{name}.heating must not be given where the pump's power is not known: state it, or the coupling per photon")
+        absorbed = self._absorbed(law, light)
+        if is_concrete(absorbed) and jnp.any(jnp.isnan(law.added(absorbed))):
+            most = show(float(jnp.max(absorbed)), "power")
+            raise ValueError(f"{name}.heating must be known at the power that is absorbed, but its table does not reach {most}")
+
+    @property
+    def heats(self) -> bool:
+        """Whether a law of heating is stated."""
+        return self.heating is not None or self.heating_conductance is not None
+
+    def heating_law(self) -> AbstractHeating | None:
+        """The law by which the optical pump heats; None where it does not."""
+        if self.heating_conductance is None:
+            return self.heating
+        return ConductanceHeating(conductance=self.heating_conductance, exponent=self.heating_exponent)
+
+    def _absorbed(self, law: AbstractHeating, pump_power: Scalar) -> Scalar:
+        """The absorbed power (W) that a law follows."""
+        peak = self.absorbed_fraction * pump_power
+        return self.duty_cycle * peak if law.driven_by == "mean" else peak
 
     def bath(self, name: str, frequency: Scalar, absorbed: Scalar | None = None) -> Scalar:
-        """Occupation of a bath: as stated, or Bose at its temperature, raised by the heating law where ``absorbed`` power is given."""
-        stated = getattr(self, f"n_{name}")
-        return stated if stated is not None else bose(frequency, self.bath_temperature(name, absorbed))
+        """Occupation of a bath: as stated, or Bose at its temperature; by the law of heating where it heats this bath.
+
+        Args:
+            name: of the bath, as in ``n_...``.
+            frequency: at which it is asked (rad/s).
+            absorbed: peak power of the pump of which the absorbed fraction heats (W); None: cold.
+        """
+        stated, law = getattr(self, f"n_{name}"), self._heats(name, absorbed)
+        own = stated if stated is not None else bose(frequency, self.bath_temperature(name, absorbed))
+        return own if law is None or absorbed is None else own + law.added(self._absorbed(law, absorbed))
 
     def bath_temperature(self, name: str, absorbed: Scalar | None = None) -> Scalar:
-        """Temperature of a bath (K); by the heating law T^q = T0^q + x P / G where ``absorbed`` power (W) is given."""
+        """Temperature of a bath (K), warmed by the law of heating where one heats it by a conductance; arguments as of ``bath``."""
         stated = {known: getattr(self, known) for known in parameters.fields_of(self)}
-        own = stated.get(f"temperature_{name}")
+        own, law = stated.get(f"temperature_{name}"), self._heats(name, absorbed)
         base = self.temperature if own is None else own
-        if absorbed is None or self.heating_conductance is None:
-            return base
-        q = self.heating_exponent
-        return power(power(base, q) + self.absorbed_fraction * absorbed / self.heating_conductance, 1 / q)
+        return base if law is None or absorbed is None else law.temperature(base, self._absorbed(law, absorbed))
+
+    def _heats(self, name: str, absorbed: Scalar | None) -> AbstractHeating | None:
+        law = None if absorbed is None else self.heating_law()
+        return law if law is not None and name in (law.baths or (self.HEATED,)) else None
 
     def ports(self, absorbed: Scalar | None = None) -> dict[str, Port]:
-        """The microwave and optical ports every device has; ``absorbed`` heats the microwave losses."""
-        optical = self.bath("o_ext", self.frequency_o)
+        """The microwave and optical ports every device has; the law of heating says which of them the pump power ``absorbed`` heats."""
+        optical = self.bath("o_ext", self.frequency_o, absorbed)
         return {
-            "microwave": Port("microwave", self.kappa_e_ext, self.bath("e_ext", self.frequency_e)),
+            "microwave": Port("microwave", self.kappa_e_ext, self.bath("e_ext", self.frequency_e, absorbed)),
             "microwave loss": Port("microwave", self.kappa_e_int, self.bath("e_int", self.frequency_e, absorbed)),
             "optical": Port("optical", self.mode_match * self.kappa_o_ext, optical),
             "optical mismatch": Port("optical", (1 - self.mode_match) * self.kappa_o_ext, optical),
-            "optical loss": Port("optical", self.kappa_o_int, self.bath("o_int", self.frequency_o)),
+            "optical loss": Port("optical", self.kappa_o_int, self.bath("o_int", self.frequency_o, absorbed)),
         }
 
     # --- answers ---------------------------------------------------------------------------------------------------------------------
@@ -186,6 +241,20 @@ class AbstractDevice(eqx.Module):
         ]
         edges = [*zip(system.hopping_edges, system.hopping, strict=True), *zip(system.squeezing_edges, system.squeezing, strict=True)]
         return {f"{system.modes[i]}-{system.modes[j]}": 4 * abs2(jnp.asarray(g)) / (damping[i] * damping[j]) for (i, j), g in edges}
+
+    def absorbed_power(self) -> Scalar | None:
+        """Mean power that stays at the device's stage: duty cycle x absorbed fraction x the power of all pumps (W).
+
+        None where it is not known: a pump stated by its cooperativity alone, or no pump modelled.
+        """
+        powers = [pump.power for pump in self.drives().values()]
+        known = [one for one in powers if one is not None]
+        return self.duty_cycle * self.absorbed_fraction * sum(known) if known and len(known) == len(powers) else None
+
+    def refrigerator_share(self, cooling_power: Scalar | float = COOLING_POWER) -> Scalar | None:
+        """The absorbed mean power over what the refrigerator carries away at that stage (W; 20 uW, as at 20 mK); None as there."""
+        absorbed = self.absorbed_power()
+        return None if absorbed is None else absorbed / cooling_power
 
     def stability_margin(self) -> Float[Array, ""]:
         """How fast the slowest disturbance dies (rad/s); negative where the device is unstable. No gradient passes."""

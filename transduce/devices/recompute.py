@@ -17,7 +17,11 @@ from .base import AbstractDevice
 from .catalogue import device, quantities
 from .entry import Entry, entry, figure
 
-_PAIRS = {"microwave-optical": "cooperativity", "microwave-mechanical": "cooperativity_em", "optical-mechanical": "cooperativity_om"}
+_PAIRS = {
+    "microwave-optical": "cooperativity",
+    **dict.fromkeys(("microwave-mechanical", "microwave-magnon", "microwave-spin"), "cooperativity_em"),
+    **dict.fromkeys(("optical-mechanical", "optical-magnon", "polarisation-optical"), "cooperativity_om"),
+}
 _CONVERSION = ("efficiency", "efficiency_internal", "bandwidth_fwhm", "added_noise_up", "added_noise_down", "noise_output_down")
 
 _NOTHING = 1e-30
@@ -26,10 +30,12 @@ _NOTHING = 1e-30
 
 def _figures(device: AbstractDevice) -> dict[str, Float[Array, ""] | None]:
     """All figures at a device's operating point, traced; the conversion's at its carrier."""
-    at, pump = device.carrier(), device.drives()["optical"]
+    at, pump = device.carrier(), device.drives().get("optical")
     efficiency, down = device.efficiency(omega=at), device.added_noise_input("optical", "microwave", omega=at)
     kappa_o = device.kappa_o_ext + device.kappa_o_int
     pairs = device.cooperativities()
+    driven = {} if pump is None else {"pump_photons": pump.photons, "pump_power": pump.power}
+    rate = {} if pump is None or "optical-mechanical" not in pairs else {"optomechanical_rate": 4 * pump.coupling**2 / kappa_o}
     return {
         "efficiency": efficiency,
         "efficiency_internal": device.efficiency_internal(omega=at),
@@ -40,9 +46,8 @@ def _figures(device: AbstractDevice) -> dict[str, Float[Array, ""] | None]:
         "kappa_e": device.kappa_e_ext + device.kappa_e_int,
         "kappa_o": kappa_o,
         **{name: pairs[pair] for pair, name in _PAIRS.items() if pair in pairs},
-        **({"optomechanical_rate": 4 * pump.coupling**2 / kappa_o} if "optical-mechanical" in pairs else {}),
-        "pump_photons": pump.photons,
-        "pump_power": pump.power,
+        **rate,
+        **driven,
     }
 
 

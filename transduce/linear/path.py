@@ -25,6 +25,8 @@ from jaxtyping import Array, Complex, Float
 from ..numerics import abs2
 from .output import Output, Value
 
+_Pair = tuple[Value, Value]
+
 
 class Path(eqx.Module):
     """One conversion along a row of n modes, or several stacked (leading axes); each mode in units of a rate of its own size.
@@ -125,25 +127,31 @@ class Path(eqx.Module):
         """With omega counted from a carrier."""
         return dataclasses.replace(self, offset=self.offset - carrier * self.width)
 
-    def _continuants(self, omega: Value) -> tuple[list[Value], Value]:
-        """(z_0 ... z_{n-1}), w."""
-        z: list[Value] = [jnp.ones_like(self.amplitude)]
+    def _continuants(self, omega: Value) -> tuple[list[_Pair], _Pair]:
+        """(z_0 ... z_{n-1}), w, each as (real, imaginary): loops over real numbers vectorise."""
+        z: list[_Pair] = [(jnp.ones_like(self.strength), jnp.zeros_like(self.strength))]
         for j in range(self.width.shape[-1]):
-            m = jax.lax.complex(self.damping[..., j], self.offset[..., j] - omega * self.width[..., j])
-            z.append(m * z[j] - self.loops[..., j - 1] * z[j - 1] if j else m)
+            real, imaginary = self.damping[..., j], self.offset[..., j] - omega * self.width[..., j]
+            re, im = z[j]
+            re, im = real * re - imaginary * im, real * im + imaginary * re
+            if j:
+                loop, (before_re, before_im) = self.loops[..., j - 1], z[j - 1]
+                re, im = re - loop * before_re, im - loop * before_im
+            z.append((re, im))
         return z[:-1], z[-1]
 
     def transmission(self, omega: Value) -> tuple[Complex[Array, "*s"], Float[Array, "*s"]]:
         """(S, noise of all other ports at the output), at one frequency (rad/s)."""
-        z, w = self._continuants(omega)
-        size = abs2(w)
-        inverse = jnp.conj(w) / size
-        hot = sum(self.heat[..., j] * abs2(value) for j, value in enumerate(z)) / size
-        return self.amplitude * inverse, self.floor + hot + self.direct * abs2(1 - self.outlet * z[-1] * inverse)
+        z, (re, im) = self._continuants(omega)
+        scale = 1 / _square((re, im))
+        hot = sum(self.heat[..., j] * _square(value) for j, value in enumerate(z)) * scale
+        direct = self.direct * _square((re - self.outlet * z[-1][0], im - self.outlet * z[-1][1])) * scale
+        a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
+        return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), self.floor + hot + direct
 
     def shape(self, omega: Value) -> Float[Array, "*s"]:
         """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
-        return 1 / abs2(self._continuants(omega)[1])
+        return 1 / _square(self._continuants(omega)[1])
 
     def power(self, omega: Value) -> Float[Array, "*s"]:
         """|S|^2."""
@@ -151,18 +159,23 @@ class Path(eqx.Module):
 
     def added_noise(self, omega: Value) -> Float[Array, "*s"]:
         """The noise of all other ports, referred to the input."""
-        z, w = self._continuants(omega)
-        hot = sum(self.heat_in[..., j] * abs2(value) for j, value in enumerate(z))
-        return hot + (self.floor * abs2(w) + self.direct * abs2(w - self.outlet * z[-1])) / self.strength
+        z, (re, im) = self._continuants(omega)
+        hot = sum(self.heat_in[..., j] * _square(value) for j, value in enumerate(z))
+        direct = self.direct * _square((re - self.outlet * z[-1][0], im - self.outlet * z[-1][1]))
+        return hot + (self.floor * _square((re, im)) + direct) / self.strength
 
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
         """|w|^2 and its first and second derivative with respect to omega."""
 
         def first(omega: Value) -> tuple[Value, Value]:
-            return jax.jvp(lambda x: abs2(self._continuants(x)[1]), (omega,), (jnp.ones(()),))
+            return jax.jvp(lambda x: _square(self._continuants(x)[1]), (omega,), (jnp.ones(()),))
 
         (value, slope), (_, bend) = jax.jvp(first, (omega,), (jnp.ones(()),))
         return value, slope, bend
+
+
+def _square(pair: _Pair) -> Value:
+    return pair[0] ** 2 + pair[1] ** 2
 
 
 def _product(factors: Iterable[Value]) -> Any:

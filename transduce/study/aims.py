@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
+
 from .. import parameters, units
 from ..design.space import choose
 from ..design.targets import Bound
 from ..parameters import Parameter
 from . import figures
 from .config import Setting, is_number, quantity, scalars
-from .source import near
+from .source import Place, near
 
 _COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25}
 _BOUNDS = {size: Parameter(size, (0.0, math.inf), open_below=True) for size in ("number", "rate", "event rate", "time", "loss")}
@@ -64,7 +66,18 @@ def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool
     if not isinstance(name, str) or name not in known:
         what = f"must be a figure of this study, but is {name!r}; {near(name, known)}"
         raise setting.source.wrong(("objective", "maximise"), what)
+    _known_power(setting, name, ("objective", "maximise"))
     return name
+
+
+def _known_power(setting: Setting, name: str, place: Place) -> None:
+    """A share of the refrigerator is a figure only of pumps whose power is known."""
+    if name in figures.COLD:
+        shares = eqx.filter_eval_shape(setting.refrigerator_shares, setting.parts)
+        for stage, end in (("up", "a"), ("down", "b")):
+            if shares[stage] is None and name in ("refrigerator_share", f"{stage}.refrigerator_share"):
+                what = f"must be of pumps whose power is known, but device {setting.devices[end]} does not say it: state its power"
+                raise setting.source.wrong(place, f"{what}, or its coupling per photon")
 
 
 def _bounds(setting: Setting, raw: Any, known: dict[str, str]) -> dict[str, Bound]:
@@ -75,6 +88,7 @@ def _bounds(setting: Setting, raw: Any, known: dict[str, str]) -> dict[str, Boun
         place = ("targets", name)
         if not source.table(place, sides, ("min", "max")):
             raise source.wrong(place, "must have min or max, but has neither")
+        _known_power(setting, name, place)
         ends = {side: quantity(source, (*place, side), value, _BOUNDS[known[name]]) for side, value in sides.items()}
         if ends.get("min", 0.0) > ends.get("max", math.inf):
             raise source.wrong(place, f"must have its min at most its max, but is {sides['min']!r} to {sides['max']!r}")

@@ -17,6 +17,7 @@ import numpy as np
 from .. import parameters, units
 from ..devices import catalogue
 from ..devices.base import AbstractDevice
+from ..devices.heating import COOLING_POWER, AbstractHeating
 from ..link.base import AbstractStage
 from ..link.emission import Qubit
 from ..link.link import Link
@@ -27,8 +28,13 @@ from ..protocols.transfer import Transfer
 from ..qubit.encodings import AbstractEncoding
 from .source import Place, Source, WrongInput, near
 
-_ARRAYS = {"times": "time", "samples": "number"}
-"""Fields of a photon known by numbers."""
+_ROWS = {
+    "times": parameters.Parameter("time", (-np.inf, np.inf)),
+    "powers": parameters.Parameter("power", (0.0, np.inf)),
+    "occupations": parameters.Parameter("number", (0.0, np.inf)),
+}
+"""Fields of a table that are lists of quantities."""
+COOLING = parameters.Parameter("power", (0.0, np.inf), open_below=True)
 WORD = r"[A-Za-z_][A-Za-z0-9_-]*"
 
 
@@ -44,6 +50,7 @@ class Setting:
         image: of the path's link.
         frequency_shift: of the path (rad/s).
         status: path of an input or option -> what it is known by.
+        cooling_power: of the refrigerator at the devices' stage (W).
     """
 
     source: Source
@@ -53,6 +60,12 @@ class Setting:
     image: str
     frequency_shift: float
     status: dict[str, str]
+    cooling_power: float = COOLING_POWER
+
+    def refrigerator_shares(self, parts: dict[str, Any]) -> dict[str, Any]:
+        """What the converters up and down ask of the cooling power; None where a pump's power is not known."""
+        ends = {"up": "a", "down": "b"}
+        return {stage: parts["device"][self.devices[end]].refrigerator_share(self.cooling_power) for stage, end in ends.items()}
 
     def assemble(self, parts: dict[str, Any], samples: int | None = None) -> tuple[Transfer, Connection]:
         """The transfer and the connection, from the parts; for use inside a compiled function."""
@@ -74,6 +87,11 @@ def quantity(source: Source, place: Place, raw: Any, parameter: parameters.Param
         raise source.wrong(place, str(error)) from None
 
 
+def exponent_of(conductance: str) -> str:
+    """The name or path of the exponent beside a conductance: heating_conductance has heating_exponent."""
+    return conductance.removesuffix("conductance") + "exponent"
+
+
 def _known(cls: type, extra: tuple[str, ...] = ()) -> tuple[dict[str, parameters.Parameter], list[str]]:
     fields = parameters.fields_of(cls)
     return fields, [item.name for item in dataclasses.fields(cls) if item.name not in fields and item.name not in extra]
@@ -84,12 +102,14 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
-def _array(source: Source, place: Place, raw: Any, dimension: str) -> Any:
-    """Times as strings, amplitudes as numbers or [re, im] pairs."""
-    if dimension == "time":
+def _array(source: Source, place: Place, raw: Any) -> Any:
+    """Quantities, or for samples amplitudes: numbers or [re, im] pairs."""
+    if (known := _ROWS.get(str(place[-1]))) is not None:
         if not isinstance(raw, list):
-            raise source.wrong(place, f'must be a list of times, such as ["0 s", "1 us"], but is {raw!r}')
-        return np.array([quantity(source, place, one, parameters.Parameter("time", (-np.inf, np.inf))) for one in raw], float)
+            examples = {"time": '["0 s", "1 us"]', "power": '["0 W", "1 mW"]', "number": "[0.0, 0.5]"}
+            what = f"must be a list of {place[-1]}, such as {examples[known.dimension]}, but is {raw!r}"
+            raise source.wrong(place, what)
+        return np.array([quantity(source, place, one, known) for one in raw], float)
     pairs = [one if isinstance(one, list) else [one, 0.0] for one in raw] if isinstance(raw, list) else None
     good = pairs and all(len(pair) == 2 and all(map(is_number, pair)) for pair in pairs)
     if not good:
@@ -112,17 +132,22 @@ class Maker:
             at = (*place, key)
             if key in fields:
                 values[key] = quantity(self.source, at, value, fields[key])
-            elif key in _ARRAYS:
-                values[key] = _array(self.source, at, value, _ARRAYS[key])
+            elif key in (*_ROWS, "samples"):
+                values[key] = _array(self.source, at, value)
+            elif key == "heating":
+                values[key] = self._heating(at, f"{path}.heating", value)
             else:
                 values[key] = self._option(cls, at, value)
         status = dict.fromkeys(values, "given")
         if entry is not None:
-            own = {key: catalogue.quantity(value.value, fields[key]) for key, value in entry.fields.items()}
+            ousted = ("heating_conductance", "heating_exponent") if "heating" in given else ()
+            known = {key: value for key, value in entry.fields.items() if key not in ousted}
+            own = {key: catalogue.quantity(value.value, fields[key]) for key, value in known.items()}
             values = catalogue.merged({**own, **entry.options}, values)
-            status = {**{key: value.status for key, value in entry.fields.items()}, **status}
-        if "heating_conductance" in given:
-            self._exponent(place, given, values, status)
+            status = {**{key: value.status for key, value in known.items()}, **status}
+        for key in given:
+            if key in fields and fields[key].dimension == "conductance":
+                self._exponent((*place, key), given[key], values, status)
         for item in dataclasses.fields(cls):
             missing = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
             if item.name not in values and missing:
@@ -138,17 +163,23 @@ class Maker:
 
     def _option(self, cls: type, place: Place, value: Any) -> Any:
         wanted = next(type(item.default) for item in dataclasses.fields(cls) if item.name == place[-1])
+        if wanted is tuple and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            return tuple(value)
         if type(value) is not wanted:
-            raise self.source.wrong(place, f"must be {'true or false' if wanted is bool else 'a name in quotes'}, but is {value!r}")
+            right = {bool: "true or false", int: "a whole number", tuple: "a list of names in quotes"}.get(wanted, "a name in quotes")
+            raise self.source.wrong(place, f"must be {right}, but is {value!r}")
         return value
 
-    def _exponent(self, place: Place, given: dict[str, Any], values: dict[str, Any], status: dict[str, str]) -> None:
-        """The unit W/K^q of a heating conductance and the heating exponent must agree; unstated, it is the unit's."""
-        stated = units.parse(given["heating_conductance"], "conductance").exponent
-        if values.setdefault("heating_exponent", stated) != stated:
-            what = f"must be in W/K^{values['heating_exponent']:g}, as heating_exponent says, but is {given['heating_conductance']!r}"
-            raise self.source.wrong((*place, "heating_conductance"), what)
-        status.setdefault("heating_exponent", "given")
+    def _heating(self, place: Place, path: str, raw: Any) -> AbstractHeating:
+        known = {name.removesuffix("-heating"): cls for name, cls in catalogue.kinds(AbstractHeating).items()}
+        return self.make(self.kind(place, self.source.table(place, raw), "law", known), place, path, raw, skip=("law",))
+
+    def _exponent(self, place: Place, raw: str, values: dict[str, Any], status: dict[str, str]) -> None:
+        """The unit W/K^q of a conductance and the exponent beside it must agree; unstated, it is the unit's."""
+        stated, beside = units.parse(raw, "conductance").exponent, exponent_of(str(place[-1]))
+        if values.setdefault(beside, stated) != stated:
+            raise self.source.wrong(place, f"must be in W/K^{values[beside]:g}, as {beside} says, but is {raw!r}")
+        status.setdefault(beside, "given")
 
     def _located(self, place: Place, cls: type, message: str) -> WrongInput:
         found = re.match(rf"{cls.__name__}(?:\.(\w+))? (.*)", message, re.DOTALL)
@@ -254,9 +285,14 @@ def load(source: Source) -> Setting:
             parts[key] = _photon(maker, key, transfer[key])
     shift = parameters.fields_of(Connection)["frequency_shift"]
     moved = quantity(source, ("connection", "frequency_shift"), connection.get("frequency_shift", "0 Hz"), shift)
+    fridge = source.table(("refrigerator",), data.get("refrigerator", {}), ("cooling_power",))
+    cooling = COOLING_POWER
+    if "cooling_power" in fridge:
+        cooling = quantity(source, ("refrigerator", "cooling_power"), fridge["cooling_power"], COOLING)
+    maker.status["refrigerator.cooling_power"] = "given" if fridge else "default"
     maker.status["connection.image"] = "given" if "image" in connection else "default"
     maker.status["connection.frequency_shift"] = "given" if "frequency_shift" in connection else "default"
-    setting = Setting(source, parts, held, chosen, image, moved, maker.status)
+    setting = Setting(source, parts, held, chosen, image, moved, maker.status, cooling)
     _agree(setting)
     return setting
 

@@ -75,6 +75,7 @@ class Evaluation:
 def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) -> dict[str, Any]:
     """All numbers, traced."""
     kept: list[Any] = []
+    cooling = setting.cooling_power
 
     def at(parts: dict[str, Any]) -> Any:
         transfer, connection = setting.assemble(parts, samples)
@@ -82,7 +83,7 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
         performance = transfer.performance(passage)
         arrays, static = eqx.partition((performance, passage), eqx.is_array)
         kept.append(static)
-        return figure(aims.objective, performance, passage), arrays
+        return figure(aims.objective, performance, passage, setting.refrigerator_shares(parts)), arrays
 
     slopes, (objective, arrays) = elasticities(at, parts, has_aux=True)
     performance, passage = eqx.combine(arrays, kept[-1])
@@ -96,7 +97,7 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
         "stages": [{name: getattr(share, name) for name in SHARE} for share in shares.shares],
         "remainder": shares.remainder,
         "elasticities": slopes,
-        "devices": {name: _device(device) for name, device in parts["device"].items()},
+        "devices": {name: _device(device, cooling) for name, device in parts["device"].items()},
         "samples": samples_wanted(passage.link, transfer.photon),
         "ringing": (time_window(passage.link.poles, transfer.photon) - time_window(None, transfer.photon)) / transfer.photon.duration,
     }
@@ -140,13 +141,15 @@ def _transfer(performance: Performance) -> dict[str, Any]:
     }
 
 
-def _device(device: AbstractDevice) -> dict[str, Any]:
+def _device(device: AbstractDevice, cooling_power: float) -> dict[str, Any]:
     system, pumps = device.linear_system(), device.drives()
     return {
         "cooperativities": device.cooperativities(),
         "pumps": {
             name: {"coupling_hz": to_hz(pump.coupling), "power_w": pump.power, "photons": pump.photons} for name, pump in pumps.items()
         },
+        "absorbed_power_w": device.absorbed_power(),
+        "refrigerator_share": device.refrigerator_share(cooling_power),
         "occupations": dict(zip(system.ports, system.occupation, strict=True)),
         "stability_margin_hz": to_hz(system.stability_margin()),
     }
@@ -205,7 +208,11 @@ def _elasticities(parts: dict[str, Any], slopes: dict[str, Any]) -> tuple[dict[s
     return table, unit
 
 
-_FREQUENCY = {"microwave": "frequency_e", "optical": "frequency_o", "mechanical": "frequency_m"}
+_FREQUENCY = {
+    **dict.fromkeys(("microwave", "spin"), "frequency_e"),
+    **dict.fromkeys(("optical", "partner", "stokes", "auxiliary", "polarisation"), "frequency_o"),
+    **dict.fromkeys(("mechanical", "magnon"), "frequency_m"),
+}
 
 
 def _facts(device: AbstractDevice, facts: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ A closed bound comes with the target on efficiency: eta <= prod eta_e eta_o time
 """
 
 import contextlib
+import contextvars
 import dataclasses
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -52,8 +54,9 @@ def objective(setting: Setting, aims: Aims, samples: int) -> Callable[[dict[str,
         passage = Passage.over(transfer, connection)
         performance = transfer.performance(passage)
         sound = ~jnp.isnan(performance.average_fidelity)  # in which every part of the connection enters
-        value = jnp.where(sound, figure(aims.objective, performance, passage), jnp.nan)
-        return value, {name: figure(name, performance, passage) for name in aims.bounds}
+        shares = setting.refrigerator_shares(parts)
+        value = jnp.where(sound, figure(aims.objective, performance, passage, shares), jnp.nan)
+        return value, {name: figure(name, performance, passage, shares) for name in aims.bounds}
 
     return at
 
@@ -87,7 +90,8 @@ def run(setting: Setting, aims: Aims, folder: Folder, progress: Callable[[ChunkR
     folder.text("config.toml", setting.source.text)
     folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
     evaluate = Evaluation(setting, aims)
-    before = evaluate(setting.parts)
+    samples, aside = evaluate.samples, ThreadPoolExecutor(1)
+    first = aside.submit(contextvars.copy_context().run, evaluate, setting.parts)  # compiles while the search does
     folder.text("metrics.jsonl", "")
     targets = Targets(aims.bounds, ceilings(setting)) if aims.bounds else None
 
@@ -98,18 +102,21 @@ def run(setting: Setting, aims: Aims, folder: Folder, progress: Callable[[ChunkR
         progress(chunk)
 
     while True:
-        samples = evaluate.samples
         search: dict[str, Any] = {
             "optimiser": None if aims.tool is None else aims.tool(),
             "targets": targets,
             "progress": report,
             **aims.counts,
         }
-        with keep(samples):
-            found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
+        try:
+            with keep(samples):
+                found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
+        finally:
+            before = first.result()  # what is wrong with the study is said here
         after = evaluate(found.model, aims.free)
         if evaluate.samples == samples or abs(after["objective"]["value"] - found.value) <= AGREE * abs(found.value):
             break
+        samples = evaluate.samples
     width = max(one["link"]["bandwidth_fwhm_hz"] or 1e6 for one in (before, after)) * Hz
     curves = {**_curves(setting, found.model, width), "history": found.history, "slack_history": found.slack_history}
     times = {"started": begun, "finished": now(), "seconds": time.perf_counter() - clock}

@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import parameters, units
 from ..devices.catalogue import kebab
+from ..devices.heating import AbstractHeating
 from ..link.node import Connection
 from . import aims
 from .aims import Aims
-from .config import Setting
+from .config import COOLING, Setting, exponent_of
 
 
 def stated(parameter: parameters.Parameter, value: Any, exponent: float | None = None) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def inputs(setting: Setting, parts: dict[str, Any]) -> dict[str, dict[str, Any]]
     for path, parameter, value in parameters.walk(parts):
         exponent = None
         if parameter.dimension == "conductance":
-            exponent = float(parameters.get(parts, path.rpartition(".")[0] + ".heating_exponent"))
+            exponent = float(parameters.get(parts, exponent_of(path)))
         table[path] = {**stated(parameter, value, exponent), "status": setting.status[path]}
     return table
 
@@ -41,7 +42,14 @@ def _plain(value: Any) -> Any:
 
 
 def _module(module: Any, path: str, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {item.name: rows.get(f"{path}.{item.name}", _plain(getattr(module, item.name))) for item in dataclasses.fields(module)}
+    found = {}
+    for item in dataclasses.fields(module):
+        at, value = f"{path}.{item.name}", getattr(module, item.name)
+        if isinstance(value, AbstractHeating):
+            found[item.name] = {"law": kebab(type(value).__name__).removesuffix("-heating"), **_module(value, at, rows)}
+        else:
+            found[item.name] = rows[at] if at in rows else _plain(value)
+    return found
 
 
 def resolved(setting: Setting, wanted: Aims, parts: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +82,9 @@ def resolved(setting: Setting, wanted: Aims, parts: dict[str, Any]) -> dict[str,
         "connection": {
             "image": setting.image,
             "frequency_shift": {**stated(shift, setting.frequency_shift), "status": setting.status["connection.frequency_shift"]},
+        },
+        "refrigerator": {
+            "cooling_power": {**stated(COOLING, setting.cooling_power), "status": setting.status["refrigerator.cooling_power"]}
         },
         "objective": wanted.objective,
         "targets": aims.shown(wanted.bounds),

@@ -15,7 +15,7 @@ from typing import Any
 MOST = 2**20
 """Bytes; a larger file is none that was written by hand."""
 BUNDLED = pathlib.Path(__file__).parent / "bundled.toml"
-TABLES = ("transfer", "device", "node", "path", "connection", "objective", "targets", "free", "optimiser")
+TABLES = ("transfer", "device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser")
 Place = tuple[str | int, ...]
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
