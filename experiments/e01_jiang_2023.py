@@ -10,7 +10,6 @@ Source: W. Jiang et al., Nat. Phys. 19, 1423 (2023), arXiv:2210.10739; the sheet
 Run: ``python experiments/e01_jiang_2023.py`` writes ``figures/e01_jiang_2023.png`` and ``.json``.
 """
 
-import json
 import pathlib
 from typing import Any
 
@@ -21,12 +20,13 @@ import numpy as np
 import transduce as td
 from transduce import units
 from transduce.devices.piezo import PiezoOptomechanical
+from transduce.report.experiment import captioned, publish, verdict
+from transduce.report.plots import BLUE, GREY, VERMILION
 from transduce.units import Hz, MHz, kHz, to_hz, uW
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e01_jiang_2023.png"
 PUMP_OFF_GAMMA_M = 360 * kHz
 """Mechanical decay with the pump off (the paper's table 1); with it on, 1.07 MHz."""
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#444444"
 
 QUOTED = {
     "pump photons at 4.4 uW": (230.0, None, "", 0.02),
@@ -134,8 +134,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "Piezo-optomechanical transducer of W. Jiang et al., Nat. Phys. 19, 1423 (2023), computed from its own table of rates; nothing is"
         " fitted.\nReported values from the same paper. Its noise does not follow from its rates and its estimate of 22 thermal phonons."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 def _spectrum(axes: Any, curve: dict[str, Any], table: dict[str, Any]) -> None:
@@ -190,13 +189,9 @@ def _ratios(axes: Any, table: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the table."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for row in numbers["table"]:
-        verdict = "not reproduced" if row["within"] is None else "within" if row["within"] else "OUTSIDE"
-        bound = "" if row["tolerance"] is None else f"{row['tolerance']:.0%}"
-        print(f"{row['name']:34}{row['reported']:>12.5g}{row['ours']:>12.5g}{row['relative_deviation']:>+9.1%}{bound:>6}  {verdict}")
+        print(f"{row['name']:34}{verdict(row)}")
 
 
 if __name__ == "__main__":

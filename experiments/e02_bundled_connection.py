@@ -13,7 +13,6 @@ Source of the device: R. Sahu et al., Nat. Commun. 13, 1276 (2022). Run: ``pytho
 ``figures/e02_bundled_connection.png`` and ``.json``; a few minutes, nearly all of them for the differential evolution.
 """
 
-import json
 import math
 import pathlib
 from typing import Any
@@ -26,10 +25,11 @@ import scipy.signal
 
 import transduce as td
 from transduce.design.optimum import Optimum
+from transduce.report.experiment import captioned, publish
+from transduce.report.plots import BLUE, GREY, VERMILION
 from transduce.units import Hz, MHz, W, dB, km, mW, to_hz, us
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e02_bundled_connection.png"
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#444444"
 
 FREE = {
     "pump_power": (1 * mW, 1 * W),
@@ -218,8 +218,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         f"1 km of fibre, a 0.5 dB switch. Heralded average fidelity {told[0]} before, {told[1]} after;\n"
         f"by differential evolution on separate code {evolved['average_fidelity_heralded']:.4f}."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 STYLES = (("before", "--", VERMILION, "before: published"), ("after", "-", BLUE, "after: optimised"))
@@ -260,9 +259,7 @@ def _stages(left: Any, right: Any, numbers: dict[str, Any]) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the figures before, after and evolved."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     print(f"{'':28}{'before':>14}{'after':>14}{'evolved':>14}")
     for name in FIGURES:
         print(f"{name:28}" + "".join(f"{numbers[one][name]:>14.6g}" for one in ("before", "after", "evolved")))

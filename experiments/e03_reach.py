@@ -22,11 +22,12 @@ import jax
 import numpy as np
 
 import transduce as td
+from transduce.report.experiment import captioned, publish
+from transduce.report.plots import BLUE, GREY, VERMILION
 from transduce.units import MHz, dB, km, m, us
 
 FIGURES = pathlib.Path(__file__).parent.parent / "figures"
 FIGURE, DESIGNS = FIGURES / "e03_reach.png", FIGURES / "e02_bundled_connection.json"
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#444444"
 STYLES = (("published", "--", VERMILION), ("optimised", "-", BLUE))
 CLASSICAL = 2 / 3
 
@@ -98,15 +99,12 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "(pump and heating assumed) and as optimised in e02; fibre of 0.2 dB/km, a 0.5 dB switch. Where the\n"
         "fidelity has gone to 1/2 the herald still clicks: on noise."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 def main() -> None:
     """Compute, write the JSON and the figure, print what is expected above."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for name, _, _ in STYLES:
         curve = numbers[name]
         ends = [f"{curve[column][end]:.4f}" for column in ("average_fidelity_heralded", "success_probability") for end in (0, -1)]

@@ -15,7 +15,6 @@ Source: M. Mirhosseini et al., Nature 588, 599 (2020), arXiv:2004.04838; the she
 Run: ``python experiments/e04_mirhosseini_2020.py`` writes ``figures/e04_mirhosseini_2020.png`` and ``.json``.
 """
 
-import json
 import pathlib
 from typing import Any
 
@@ -25,10 +24,11 @@ import scipy.optimize
 
 import transduce as td
 from transduce.devices.piezo import PiezoOptomechanical
+from transduce.report.experiment import captioned, publish, verdict
+from transduce.report.plots import BLUE, GREY, VERMILION
 from transduce.units import MHz, ns, to_hz, uW
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e04_mirhosseini_2020.png"
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#444444"
 
 SWAP, PULSE, REPETITION = 104 * ns, 38 * ns, 100.0
 T1, T2_STAR, LINE = 522 * ns, 678 * ns, 1 * MHz
@@ -161,8 +161,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "Qubit to optical photon, M. Mirhosseini et al., Nature 588, 599 (2020), from its own rates and lifetimes; nothing is fitted\n"
         "(g_pe is the reported 104 ns). Reported values from the same paper. A square pulse stands for theirs, of unknown turn-on."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 def _swap(axes: Any, curve: dict[str, Any]) -> None:
@@ -217,13 +216,9 @@ def _ratios(axes: Any, table: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the table."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for row in numbers["table"]:
-        verdict = "not reproduced" if row["within"] is None else "within" if row["within"] else "OUTSIDE"
-        bound = "" if row["tolerance"] is None else f"{row['tolerance']:.0%}"
-        print(f"{row['name']:34}{row['reported']:>12.5g}{row['ours']:>12.5g}{row['relative_deviation']:>+9.1%}{bound:>6}  {verdict}")
+        print(f"{row['name']:34}{verdict(row)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ Source: R. Sahu et al., Nat. Commun. 13, 1276 (2022), arXiv:2107.08303; the shee
 Run: ``python experiments/e05_sahu_2022.py`` writes ``figures/e05_sahu_2022.png`` and ``.json``.
 """
 
-import json
 import pathlib
 from typing import Any
 
@@ -27,9 +26,10 @@ import numpy as np
 import transduce as td
 from transduce.devices.catalogue import entry, quantities
 from transduce.devices.electro_optic import ElectroOptic
+from transduce.report.experiment import captioned, publish, verdict
+from transduce.report.plots import BLUE, GREEN, GREY, VERMILION
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e05_sahu_2022.png"
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#444444"
 COLD = 1e30
 """A conductance (W/K^3) that lets nothing warm up."""
 
@@ -167,8 +167,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "Electro-optic transducer of R. Sahu et al., Nat. Commun. 13, 1276 (2022), from its linewidths; T³ = T₀³ + P/G is assumed, G set\n"
         "by the two noises from microwave to optics. Each point's cooperativity is inferred from its efficiency. Steady state, resonance."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 def _efficiency(axes: Any, numbers: dict[str, Any], table: dict[str, Any]) -> None:
@@ -209,13 +208,9 @@ def _noise(axes: Any, numbers: dict[str, Any], table: dict[str, Any]) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the table."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for row in numbers["table"]:
-        verdict = row["remark"] if row["within"] is None else "within" if row["within"] else "OUTSIDE"
-        bound = "" if row["tolerance"] is None else f"{row['tolerance']:.0%}"
-        print(f"{row['name']:36}{row['reported']:>9.4g}{row['ours']:>10.4g}{row['relative_deviation']:>+9.1%}{bound:>5}  {verdict}")
+        print(f"{row['name']:36}{verdict(row, row['remark'])}")
     for name, value in numbers["points"].items():
         print(f"{name:36}{value:>19.4g}")
 

@@ -13,7 +13,6 @@ Source: the citations in ``transduce/devices/library``, each value with its stat
 Run: ``python experiments/e06_record.py`` writes ``figures/e06_record.png`` and ``.json``.
 """
 
-import json
 import pathlib
 from typing import Any
 
@@ -21,6 +20,7 @@ from transduce import units
 from transduce.devices.entry import FIGURES, Entry, entry, figure, library, number
 from transduce.devices.recompute import recomputed
 from transduce.report import record
+from transduce.report.experiment import publish, verdict
 from transduce.study import aims, config, source
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e06_record.png"
@@ -90,14 +90,9 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the table."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for row in numbers["table"]:
-        verdict = row["reason"] if row["within"] is None else "within" if row["within"] else "OUTSIDE"
-        bound = "" if row["tolerance"] is None else f"{row['tolerance']:.0%}"
-        off = f"{row['relative_deviation']:>+9.1%}{bound:>5}"
-        print(f"{row['device']:18}{row['name']:26}{row['reported']:>11.4g}{row['ours']:>11.4g}{off}  {verdict or 'no tolerance stated'}")
+        print(f"{row['device']:18}{row['name']:26}{verdict(row, row['reason'] or 'no tolerance stated')}")
     for point in numbers["quantum_enabled"]:
         print(f"below one photon: {point['device']:18}efficiency {point['efficiency']:<8.3g}added noise {point['added_noise']:.3g}")
     print("ours: " + ", ".join(f"{name} {value:.3g}" for name, value in numbers["ours"].items()))

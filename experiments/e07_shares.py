@@ -14,7 +14,6 @@ Source: the papers by name in ``transduce/devices/library``; primary and seconda
 Run: ``python experiments/e07_shares.py`` writes ``figures/e07_shares.png`` and ``.json``.
 """
 
-import json
 import math
 import pathlib
 from typing import Any
@@ -23,10 +22,11 @@ import transduce as td
 from transduce.devices.catalogue import quantities
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.devices.entry import FIGURES, entry, figure, number
+from transduce.report.experiment import captioned, publish, verdict
+from transduce.report.plots import BLUE, GREY, VERMILION
 from transduce.units import GHz, MHz, to_hz, uW
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e07_shares.png"
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#444444"
 EVIDENCE = ("primary", "secondary")
 
 ROCHMAN = ((0, 105 * MHz, 65 * MHz), (1, 2 * GHz, 300 * MHz), (1, 0.98 * GHz, 300 * MHz))
@@ -162,8 +162,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         "Relations between figures of one paper that the model closes though the data sheet is incomplete; values are primary or\n"
         "secondary, as cited in transduce devices NAME; nothing is fitted. Crosses: not reproduced, or shown for what it is not."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    captioned(figure, caption, path)
 
 
 def _ratios(axes: Any, table: list[dict[str, Any]]) -> None:
@@ -191,15 +190,10 @@ def _ratios(axes: Any, table: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print the table."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for row in numbers["table"]:
-        verdict = "not reproduced" if row["within"] is None else "within" if row["within"] else "OUTSIDE"
-        bound = "" if row["tolerance"] is None else f"{row['tolerance']:.0%}"
         name = f"{row['device']}: {row['name']}"
-        off = f"{row['relative_deviation']:>+9.1%}{bound:>5}"
-        print(f"{name:46}{row['reported']:>11.4g}{row['ours']:>11.4g}{off}  {verdict}; {row['remark']}")
+        print(f"{name:46}{verdict(row)}; {row['remark']}")
     for row in numbers["implied"]:
         print(f"{row['device'] + ': ' + row['name']:56}{row['ours']:>12.4g}  from {row['derived_from']}")
 

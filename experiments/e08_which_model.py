@@ -21,7 +21,6 @@ Run: ``python experiments/e08_which_model.py`` writes ``figures/e08_which_model.
 
 import dataclasses
 import itertools
-import json
 import pathlib
 from typing import Any
 
@@ -35,10 +34,11 @@ from scipy.special import erfc, erfcx
 import transduce as td
 from transduce.link.link import channel, joined
 from transduce.qubit.encodings import TimeBin
+from transduce.report.experiment import captioned, publish
+from transduce.report.plots import BLUE, GREEN, GREY, PURPLE, VERMILION
 from transduce.units import GHz, MHz
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e08_which_model.png"
-BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
 ESCAPE = 0.8
 """kappa_ext / kappa of every cavity here."""
 
@@ -236,8 +236,7 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
         " (c) Lorentzian line; (d) two matched cavities, integrated in time (past the dip the pulse converts more);"
         " (e) two membranes, microwave side resolved, C = 20, nₘ = 2."
     )
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    captioned(figure, caption, path, dpi=150)
 
 
 def _pair(axes: Any, x: Any, curve: dict[str, Any], efficiency: str, noise: str) -> None:
@@ -306,9 +305,7 @@ def _signed(axes: Any, numbers: dict[str, Any]) -> str:
 
 def main() -> None:
     """Compute, write the JSON and the figure, print where the simpler model is off by 1 %."""
-    numbers = json.loads(json.dumps(compute()), parse_float=lambda text: float(f"{float(text):.9g}"))
-    FIGURE.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    draw(numbers, FIGURE)
+    numbers = publish(compute(), FIGURE, draw)
     for panel, ratio in (("rotating_wave", "kappa_over_omega_m"), ("two_modes", "kappa_over_delta"), ("image", "kappa_o_over_omega_m")):
         error = np.abs(numbers[panel]["efficiency"])
         at = np.exp(np.interp(np.log(0.01), np.log(error[:30]), np.log(numbers[panel][ratio][:30])))

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-BEFORE, AFTER, LINE = "#D55E00", "#0072B2", "#444444"
-"""Okabe and Ito's vermilion and blue, which colour-blind readers tell apart."""
+BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
+"""Of Okabe and Ito's palette, which colour-blind readers tell apart; line styles or markers tell the rest."""
+BEFORE, AFTER, LINE = VERMILION, BLUE, GREY
 
 
 def _figure(rows: int, height: float) -> tuple[Any, Any]:

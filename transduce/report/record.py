@@ -10,7 +10,7 @@ from rich.table import Table
 
 from .. import units
 from ..devices.entry import FIGURES, Entry, figure, number
-from .plots import LINE, _png
+from .plots import BLUE, GREEN, LINE, PURPLE, VERMILION, _png
 from .table import show
 
 Json = dict[str, Any]
@@ -22,12 +22,12 @@ COLUMNS = {
 """Column of the table -> the figures that may stand in it, best first."""
 _MARKS = {"efficiency_internal": "int", "efficiency_end_to_end": "end", "added_noise_up": "up", "added_noise_down": "down"}
 _FAMILIES = {
-    "electro-optic": ("o", "#0072B2"),
-    "electro-optomechanical": ("s", "#D55E00"),
-    "piezo-optomechanical": ("^", "#009E73"),
-    "": ("D", "#CC79A7"),
+    "electro-optic": ("o", BLUE),
+    "electro-optomechanical": ("s", VERMILION),
+    "piezo-optomechanical": ("^", GREEN),
+    "": ("D", PURPLE),
 }
-"""Kind -> marker and colour, of Okabe and Ito's palette."""
+"""Kind -> marker and colour."""
 _PLACES = (
     *((11, -3, "left"), (-11, -3, "right"), (6, 11, "left"), (-6, 11, "right")),
     *((6, -20, "left"), (-6, -20, "right"), (0, 16, "center"), (0, -24, "center")),
