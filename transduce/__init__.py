@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .devices.chain import Chain as Chain
     from .devices.electro_optic import ElectroOptic as ElectroOptic
     from .devices.ensemble import Ensemble as Ensemble
+    from .devices.heating import ConductanceHeating as ConductanceHeating
+    from .devices.heating import LinearHeating as LinearHeating
+    from .devices.heating import PowerHeating as PowerHeating
+    from .devices.heating import TabulatedHeating as TabulatedHeating
     from .devices.magnonic import Magnonic as Magnonic
     from .devices.optomechanical import ElectroOptomechanical as ElectroOptomechanical
     from .devices.piezo import PiezoOptomechanical as PiezoOptomechanical
@@ -63,6 +67,7 @@ _NAMES = {
     "devices.chain": ("Chain",),
     "devices.electro_optic": ("ElectroOptic",),
     "devices.ensemble": ("Ensemble",),
+    "devices.heating": ("ConductanceHeating", "LinearHeating", "PowerHeating", "TabulatedHeating"),
     "devices.magnonic": ("Magnonic",),
     "devices.optomechanical": ("ElectroOptomechanical",),
     "devices.piezo": ("PiezoOptomechanical",),

@@ -6,7 +6,7 @@ A new entry is a new file in ``library`` (its README says how; ``entry`` has the
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,15 @@ def merged(fields: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key not in ousted} | overrides
 
 
+def lacking(found: Entry, stated: Iterable[str]) -> str:
+    """Why an entry and these fields make no device yet, as "must have ..., but ..."; "" where they do."""
+    left = merged(dict.fromkeys(found.missing), dict.fromkeys(stated, True))
+    missing = [key for key in found.missing if key in left and not left[key]]
+    if found.kind and not missing:
+        return ""
+    return f"must have {', '.join(missing) or 'a class'}, but {found.lacks}{'; state them here' if found.kind else ''}"
+
+
 def device(name: str, **overrides: Any) -> AbstractDevice:
     """A device of the library, some fields overridden in inside units.
 
@@ -100,10 +109,7 @@ def device(name: str, **overrides: Any) -> AbstractDevice:
         ValueError: no such entry; it lacks fields that are not among the overrides either; or a field outside its domain.
     """
     found = entry(name)
-    stated = merged(dict.fromkeys(found.missing), overrides)
-    lacking = [key for key in found.missing if key in stated and key not in overrides]
-    if lacking or not found.kind:
-        right = "; state them here" if found.kind else ""
-        raise ValueError(f"device: {name!r} must have {', '.join(lacking) or 'a class'}, but {found.lacks}{right}")
+    if why := lacking(found, overrides):
+        raise ValueError(f"device: {name!r} {why}")
     cls: Any = kinds(AbstractDevice)[found.kind]
     return cls(**merged(quantities(found), {**found.options, **overrides}))

@@ -17,6 +17,7 @@ import numpy as np
 from .. import parameters, units
 from ..devices import catalogue
 from ..devices.base import AbstractDevice
+from ..devices.entry import library
 from ..devices.heating import COOLING_POWER, AbstractHeating
 from ..link.base import AbstractStage
 from ..link.emission import Qubit
@@ -207,10 +208,12 @@ def _device(maker: Maker, name: str, raw: Any) -> AbstractDevice:
         raise source.wrong(place, f'must have either from = "{catalogue.names()[-1]}" or kind = "{next(iter(known))}", but has {which}')
     if "kind" in raw:
         return maker.make(maker.kind(place, raw, "kind", known), place, f"device.{name}", raw, skip=("kind",))
-    if not isinstance(raw["from"], str) or raw["from"] not in catalogue.names():
+    if not isinstance(raw["from"], str) or raw["from"] not in library():
         what = f"must be an entry of the device library, but is {raw['from']!r}; {near(raw['from'], catalogue.names())}"
         raise source.wrong((*place, "from"), what)
     entry = catalogue.entry(raw["from"])
+    if why := catalogue.lacking(entry, raw):
+        raise source.wrong((*place, "from"), f"{raw['from']} {why}")
     return maker.make(known[entry.kind], place, f"device.{name}", raw, entry, skip=("from",))
 
 
