@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     from .link.wavepacket import Rising as Rising
     from .link.wavepacket import Sech as Sech
     from .protocols.transfer import Transfer as Transfer
+    from .qubit.bell_measurement import two_click as two_click
+    from .qubit.detector import Detector as Detector
+    from .qubit.heralding import one_click as one_click
+    from .qubit.pairs import pair_click as pair_click
+    from .qubit.pairs import pair_source_in_the_middle as pair_source_in_the_middle
+    from .qubit.pairs import squeezed_pair as squeezed_pair
 
 _NAMES = {
     "design.maximise": ("maximise",),
@@ -83,6 +89,10 @@ _NAMES = {
     "link.sampled": ("Tabulated",),
     "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
     "protocols.transfer": ("Transfer",),
+    "qubit.bell_measurement": ("two_click",),
+    "qubit.detector": ("Detector",),
+    "qubit.heralding": ("one_click",),
+    "qubit.pairs": ("pair_click", "pair_source_in_the_middle", "squeezed_pair"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 __all__ = ["__version__", *_HOMES]

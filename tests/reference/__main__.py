@@ -69,6 +69,8 @@ def excess(case: dict, answer: Callable[[dict], dict]) -> tuple[float, float]:
     asked: dict[str, Any] = {"w": [one["w"] for one in outputs["per_w"]]} if "per_w" in outputs else {}
     if kind_of(case) == "wavepacket" and "gauss" in case["name"]:
         asked["shape"] = "gauss"  # the inputs of these cases do not name the shape, their names do
+    if kind_of(case) == "one_click":
+        asked["state"] = "rho_re" in outputs
     found = answer(case["inputs"] | asked)
     if set(found) != set(outputs):
         return math.inf, math.inf
