@@ -1,5 +1,6 @@
 """ElectroOptomechanical: the rotating-wave closed forms, and the full model against a dense solver and its asymptotics."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -198,3 +199,19 @@ def test_a_rotating_wave_device_heats_nothing():
     assert float(it.added_noise_floor()) == 0.0 and float(it.sidebands()["optical"].gain) == 1.0
     np.testing.assert_allclose(it.damped_linewidth(), 1e-3 * 9 * MHz, rtol=ALGEBRA)
     assert float(it.spring_shifted_frequency()) == float(it.frequency_m)
+
+
+@pytest.mark.parametrize("side", ["e", "o"])
+def test_a_blue_pump_needs_the_full_model(side):
+    """The rotating-wave model would convert by the sideband that a blue pump does not make."""
+    rates = dict.fromkeys(("kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"), 1 * MHz)
+    given = {**rates, "frequency_m": 5 * MHz, "gamma_m": 0.01 * MHz, "cooperativity_e": 5.0, "cooperativity_o": 5.0}
+    told = rf"ElectroOptomechanical\.pump_detuning_{side} must be below 0 in the rotating-wave model, but is 5 MHz; use"
+    with pytest.raises(ValueError, match=told):
+        ElectroOptomechanical(**given, **{f"pump_detuning_{side}": 5 * MHz})
+
+    def efficiency(detuning):
+        return ElectroOptomechanical(**given, **{f"pump_detuning_{side}": detuning}).efficiency(omega=jnp.zeros(()))
+
+    found = jax.jit(jax.vmap(efficiency))(jnp.array([-5.0, 5.0]) * MHz)
+    assert found[0] > 0 and np.isnan(found[1])

@@ -28,7 +28,7 @@ from ..linear.system import LinearSystem, Port, marked
 from ..numerics import abs2, bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz, show
-from .heating import COOLING_POWER, AbstractHeating, ConductanceHeating
+from .heating import COOLING_POWER, AbstractHeating, ConductanceHeating, exponent
 
 
 class Drive(NamedTuple):
@@ -73,7 +73,7 @@ class AbstractDevice(eqx.Module):
     detuning_e: Scalar = parameters.detuning(0.0)
     detuning_o: Scalar = parameters.detuning(0.0)
     heating_conductance: Scalar | None = parameters.conductance(None)
-    heating_exponent: Scalar = parameters.positive(3.0)
+    heating_exponent: Scalar = exponent(3.0)
     absorbed_fraction: Scalar = parameters.fraction(1.0)
     duty_cycle: Scalar = parameters.fraction(1.0)
     heating: AbstractHeating | None = eqx.field(default=None, kw_only=True)
@@ -325,6 +325,18 @@ def drive(
         pump_power = photons / per_watt
     assert photons is not None and g0 is not None  # require_one, and the device's own check
     return Drive(g0 * sqrt(photons), pump_power, photons)
+
+
+def red(device: AbstractDevice, field: str, detuning: Scalar) -> Scalar:
+    """A pump detuning in the rotating-wave model, which keeps the sideband of a red pump only; NaN where a traced one is not red.
+
+    Raises:
+        ValueError: a concrete one is not below 0.
+    """
+    if is_concrete(detuning) and bool(jnp.any(detuning >= 0)):
+        what = f'must be below 0 in the rotating-wave model, but is {show(float(jnp.max(detuning)), "rate")}; use model="full"'
+        raise ValueError(f"{type(device).__name__}.{field} {what}")
+    return jnp.where(detuning < 0, detuning, jnp.nan)
 
 
 def require_one(device: AbstractDevice, *names: str) -> None:

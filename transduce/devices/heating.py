@@ -39,6 +39,12 @@ def _reference() -> Any:
     return parameters.field(Parameter("power", (0.0, np.inf), open_below=True), 1 * mW)
 
 
+def exponent(default: float | None = None) -> Any:
+    """Declares an exponent from 1/4, below which ``numerics.power`` no longer reads 0 as nothing, to 8."""
+    known = Parameter("number", (0.25, 8.0))
+    return parameters.field(known) if default is None else parameters.field(known, default)
+
+
 class AbstractHeating(eqx.Module):
     """A law of heating; a new one is a final class ``...Heating`` in this file, and files then know it by the first part of its name.
 
@@ -86,12 +92,12 @@ class PowerHeating(AbstractHeating):
 
     Attributes:
         occupation: added at the absorbed power ``reference_power`` (W; 1 mW).
-        exponent: from 1/4, below which ``numerics.power`` no longer reads 0 as nothing, to 8.
+        exponent: from 1/4 to 8.
     """
 
     occupation: Scalar = parameters.number()
     reference_power: Scalar = _reference()
-    exponent: Scalar = parameters.field(Parameter("number", (0.25, 8.0)))
+    exponent: Scalar = exponent()
 
     def temperature(self, cold: Scalar, absorbed: Scalar) -> Scalar:
         return cold
@@ -104,11 +110,11 @@ class ConductanceHeating(AbstractHeating):
     """T^q = T0^q + P / G.
 
     Attributes:
-        conductance, exponent: G (W/K^q) and q.
+        conductance, exponent: G (W/K^q) and q, from 1/4 to 8.
     """
 
     conductance: Scalar = parameters.conductance()
-    exponent: Scalar = parameters.positive(3.0)
+    exponent: Scalar = exponent(3.0)
 
     def temperature(self, cold: Scalar, absorbed: Scalar) -> Scalar:
         return power(power(cold, self.exponent) + absorbed / self.conductance, 1 / self.exponent)
@@ -121,7 +127,7 @@ class TabulatedHeating(AbstractHeating):
     """n = n0 + what a table says: monotone, with a continuous slope, through every row; outside the table NaN.
 
     Attributes:
-        powers: absorbed powers (W), rising, shape (k,), k >= 2.
+        powers: absorbed powers (W), rising, shape (k,), k >= 2. An optimum stops where the table ends: let the pump's box end there.
         occupations: photons added there, never falling, shape (k,).
     """
 

@@ -28,7 +28,7 @@ from .. import parameters
 from ..linear.system import LinearSystem, Port
 from ..parameters import Scalar
 from ..units import GHz, MHz, mW
-from .base import AbstractDevice, Drive, drive, escape_efficiency, require_one
+from .base import AbstractDevice, Drive, drive, escape_efficiency, red, require_one
 
 
 class Sideband(NamedTuple):
@@ -90,11 +90,14 @@ class ElectroOptomechanical(AbstractDevice):
             if getattr(self, f"g0_{side}") is None and (getattr(self, f"cooperativity_{side}") is None or heats):
                 raise ValueError(f"ElectroOptomechanical.g0_{side} must be given: the pump's photons make the coupling or heat a bath")
         self.check()
+        self._pump_detunings()
 
     def _pump_detunings(self) -> tuple[Scalar, Scalar]:
         given = (self.pump_detuning_e, self.pump_detuning_o)
         delta_e, delta_o = (-self.frequency_m if delta is None else delta for delta in given)
-        return delta_e, delta_o
+        if self.model == "full":
+            return delta_e, delta_o
+        return red(self, "pump_detuning_e", delta_e), red(self, "pump_detuning_o", delta_o)
 
     def drives(self) -> dict[str, Drive]:
         """The microwave and the optical pump."""

@@ -23,7 +23,7 @@ from .. import parameters
 from ..linear.system import LinearSystem, Port
 from ..parameters import Scalar
 from ..units import GHz, MHz, mW
-from .base import AbstractDevice, Drive, drive, require_one
+from .base import AbstractDevice, Drive, drive, red, require_one
 
 
 class PiezoOptomechanical(AbstractDevice):
@@ -74,9 +74,11 @@ class PiezoOptomechanical(AbstractDevice):
         if self.supermode and self.g0_o is None:
             raise ValueError("PiezoOptomechanical.g0_o must be given beside g0_o_m2: one pump drives both mechanical modes")
         self.check()
+        self._pump_detuning()
 
     def _pump_detuning(self) -> Scalar:
-        return -self.frequency_m if self.pump_detuning is None else self.pump_detuning
+        delta = -self.frequency_m if self.pump_detuning is None else self.pump_detuning
+        return delta if self.model == "full" else red(self, "pump_detuning", delta)
 
     def drives(self) -> dict[str, Drive]:
         """The optical pump."""

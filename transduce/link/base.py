@@ -142,6 +142,7 @@ class Prepared(NamedTuple):
         delay: pure delay, apart from the response (s).
         coherence: factor of |1><0| that is not in u (emission, absorption).
         escape: product of the escape efficiencies of its converters.
+        duty: how much of the time it works: the smallest duty cycle of its converters.
         carrier: of a converter, in its device's frame (rad/s); else None.
         image: whether the image band enters (v != 0 by structure).
     """
@@ -151,6 +152,7 @@ class Prepared(NamedTuple):
     delay: Scalar | float = 0.0
     coherence: Scalar | float = 1.0
     escape: Scalar | float = 1.0
+    duty: Scalar | float = 1.0
     carrier: Scalar | None = None
     image: bool = False
 

@@ -45,7 +45,7 @@ class Convert(AbstractStage):
         image = not isinstance(conversion, Path) and bool(conversion.output.anomalous_rows[conversion.source])
         around = poles - jax.lax.stop_gradient(at)
         response = Along(marked(conversion.around(at), stable)) if isinstance(conversion, Path) else Converted(conversion, stable, at)
-        return Prepared(response, around, escape=escape, carrier=at, image=image)
+        return Prepared(response, around, escape=escape, duty=self.device.duty_cycle, carrier=at, image=image)
 
 
 class Converted(AbstractResponse):

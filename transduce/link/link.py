@@ -250,9 +250,10 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     carriers = [one.carrier for one in prepared if one.carrier is not None]
     poles = [one.poles for one in prepared if one.poles is not None]
     delay: Scalar | float = 0.0
-    coherence, escape = jnp.ones(()), jnp.ones(())
+    coherence, escape, duty = jnp.ones(()), jnp.ones(()), jnp.ones(())
     for one in prepared:
         delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
+        duty = jnp.minimum(duty, one.duty)
     active = [one.carrier for one in prepared if one.carrier is not None and one.image]
     if image == "coherent" and any(is_concrete(one) and not _same(one, active[0]) for one in active[1:]):
         raise ValueError('Link.image must be "filtered" where the image bands of its stages lie at different frequencies')
@@ -260,7 +261,7 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     twice = 2 * active[0] + sum(meet) if active else 0.0
     row = Row.of([one.response for one in prepared], twice, image)
     first = carriers[0] if carriers else None
-    return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, first, bool(active))
+    return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, duty, first, bool(active))
 
 
 def figures(link: Prepared) -> LinkFigures:

@@ -91,7 +91,7 @@ class Transfer(AbstractProtocol):
         latency = passage.link.delay + uses * length
         success = 1.0 if process.success_probability is None else process.success_probability
         coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)  # unstable: no figure of this lane is a number
-        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), success / latency)
+        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), passage.link.duty * success / latency)
 
 
 @eqx.filter_jit
