@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .gaussian.feed_forward import feed_forward as feed_forward
     from .linear.system import LinearSystem as LinearSystem
     from .linear.system import UnstableError as UnstableError
+    from .link.carrier import Carrier as Carrier
     from .link.convert import Convert as Convert
     from .link.emission import Qubit as Qubit
     from .link.fibre import Fibre as Fibre
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from .link.wavepacket import Gaussian as Gaussian
     from .link.wavepacket import Rising as Rising
     from .link.wavepacket import Sech as Sech
+    from .protocols.planner import plan as plan
     from .protocols.transfer import Transfer as Transfer
     from .qubit.bell_measurement import two_click as two_click
     from .qubit.detector import Detector as Detector
@@ -80,6 +82,7 @@ _NAMES = {
     "gaussian.capacity_rate": ("capacity_rate",),
     "gaussian.feed_forward": ("feed_forward",),
     "linear.system": ("LinearSystem", "UnstableError"),
+    "link.carrier": ("Carrier",),
     "link.convert": ("Convert",),
     "link.emission": ("Qubit",),
     "link.fibre": ("Fibre",),
@@ -88,6 +91,7 @@ _NAMES = {
     "link.routing": ("Filter", "Loss", "Switch"),
     "link.sampled": ("Tabulated",),
     "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
+    "protocols.planner": ("plan",),
     "protocols.transfer": ("Transfer",),
     "qubit.bell_measurement": ("two_click",),
     "qubit.detector": ("Detector",),

@@ -124,6 +124,13 @@ def test_a_bare_link_is_perfect_qubits():
         )
 
 
+def test_the_duty_cycle_costs_rate_and_nothing_else():
+    """The ends work together, so that the smaller duty cycle counts."""
+    always, now_and_then = (perform(between(device(**OPTIMUM, duty_cycle=duty)))["time-bin"] for duty in (1.0, 0.3))
+    assert float(now_and_then.rate) == pytest.approx(0.3 * float(always.rate), rel=ALGEBRA)
+    assert float(now_and_then.average_fidelity) == pytest.approx(float(always.average_fidelity), rel=ALGEBRA)
+
+
 def test_jitters_add_in_quadrature():
     """sigma^2 = sa^2 + sb^2 on a single rail; of two uses the increments, 2 sigma^2 where none is stated."""
     a, b, stated = 0.2, 0.3, 0.1
