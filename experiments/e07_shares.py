@@ -87,8 +87,8 @@ def compare() -> list[dict[str, Any]]:
         _row("rochman-2023", "cooperativity_em", spins, 0.02, "spins and microwaves"),
         _row("rochman-2023", "cooperativity_om", light, 0.02, "spins and light"),
         _row("rochman-2023", "cooperativity_om_perpendicular", other, None, "not explained"),
-        _row("weaver-2024", "bandwidth_fwhm", 2 * abs(peak.carrier()), 0.03, "as a splitting of two peaks"),
-        _row("weaver-2024", "bandwidth_fwhm", peak.bandwidth_fwhm(), None, "of one peak: what is reported is the splitting"),
+        _row("weaver-2024", "splitting", 2 * abs(peak.carrier()), 0.03, "of two peaks; the paper calls it a bandwidth"),
+        _row("weaver-2024", "splitting", peak.bandwidth_fwhm(), None, "the width of one peak: it is not what is reported"),
         _row("jiang-2023", "noise_output_down", noise, 0.02, "efficiency times noise at the input"),
         _row("holzgrafe-2020", "bandwidth_fwhm", weak.bandwidth_fwhm(), None, "weak pump; the width at that pump is not known to us"),
     ]

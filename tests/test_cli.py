@@ -216,6 +216,8 @@ def test_an_unreadable_file(tmp_path, capsys):
         (["evaluate", "a", "b"], "unexpected extra argument"),
         (["evaluate", "--jsn"], "No such option"),
         (["devices", "sahu2022"], "the nearest is sahu-2022"),
+        (["devices", "SAHU-2022"], "the nearest is sahu-2022"),
+        (["devices", "--plot", "/nonexistent/x.png"], "must be a file in a folder that can be written, but is /nonexistent/x.png"),
         (["devices", "--plot", "record.pdf"], "must be a file FILE.png"),
         (["devices", "sahu-2022", "--plot", "record.png"], "but is record.png of one device"),
         ([], "a command is missing"),
@@ -246,6 +248,37 @@ def test_devices(capsys, tmp_path):
     table = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert "0.049 / 0.0566" in table["jiang-2023"] and "(0.086)" in table["andrews-2014"] and "0.58 int" in table["kumar-2023"]
     assert table["jiang-2023"].rstrip().endswith("2023")
+
+
+HEADER = 'title = "t"\ncitation = "c"\nyear = 2023\nplatform = "p"\n'
+EMPTY = HEADER + 'kind = "electro-optic"\nmissing = ["kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"]\n'
+WRONG_ENTRIES = {
+    "kind-unknown": (HEADER + 'kind = "foo"\n', "kind must be one of"),
+    "fields-absent": (HEADER + 'kind = "electro-optic"\n', "fields must have kappa_e_ext"),
+    "option-unknown": (EMPTY + "[options]\nfoo = true\n", "options.foo must be an option"),
+    "field-negative": (EMPTY + '[fields]\ng0 = { value = "-1 MHz", status = "assumed" }\n', "g0 must be at least 0 Hz"),
+    "point-unknown": (EMPTY + "[points.a]\nfoo = { value = 1.0, status = 'assumed' }\n", "points.a.foo must be a field"),
+    "missing-unknown": (EMPTY.replace("missing = [", 'missing = ["foo", '), "missing must name fields of its class, but names foo"),
+    "nested": (HEADER + f"a = {'[' * 5000}{']' * 5000}\n", "is nested too deeply"),
+    "not-a-number": (EMPTY + "[reported]\nefficiency = { value = nan, status = 'assumed' }\n", "efficiency must be finite"),
+}
+
+
+def test_wrong_entries_are_a_line_each_and_the_others_are_listed(tmp_path, capsys, monkeypatch):
+    for name, (text, _) in WRONG_ENTRIES.items():
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "not-text.toml").write_bytes(HEADER.encode() + b"# \xff")
+    (tmp_path / "in-order.toml").write_text(EMPTY, encoding="utf-8")
+    monkeypatch.setattr("transduce.devices.entry.LIBRARY", tmp_path)
+    wanted = {name: what for name, (_, what) in WRONG_ENTRIES.items()} | {"not-text": "must be UTF-8 text, but has the byte 0xff"}
+    assert main(["devices", "--json"]) == 2
+    shown = capsys.readouterr()
+    assert list(json.loads(shown.out)) == ["in-order"]
+    lines = dict(line.split(".toml: ", 1) for line in shown.err.splitlines())
+    assert lines.keys() == wanted.keys() and all(what in lines[name] for name, what in wanted.items())
+    for name in ("kind-unknown", "fields-absent", "nested", "not-a-number", "not-text"):
+        assert f"{name}.toml: " in (message := one_line(capsys, ["devices", name])) and wanted[name] in message
+    assert main(["devices", "in-order"]) == 0
 
 
 def test_a_data_sheet(capsys):

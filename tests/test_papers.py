@@ -92,8 +92,9 @@ def test_sahu_2022_against_its_reported_numbers():
     numbers, now = stored("e05_sahu_2022"), e05.compute(number=5)
     assert_same({"table": now["table"], "points": now["points"]}, {"table": numbers["table"], "points": numbers["points"]})
     assert_same(now["curves"], thinned(numbers["curves"], 30))
-    assert judged(now["table"]) == {"efficiency, high": 0.1, "added noise up, low": 0.1, "added noise up, high": 0.1}
+    assert judged(now["table"]) == {"efficiency, high": 0.1}
     unexplained = off(now["table"])
+    assert all(0.97 < unexplained[f"added noise up, {point}"] < 1.03 for point in ("low", "high"))  # one constant gives both
     assert unexplained["added noise down, low"] < 0.8 and unexplained["added noise down, high"] < 0.6
     assert unexplained["efficiency, high, overlap unsquared"] == pytest.approx(1.23, abs=0.01)
 
@@ -167,6 +168,7 @@ def test_shares_against_their_reported_numbers():
     assert all(row["within"] for row in now["table"] if row["tolerance"] is not None)
     assert all(abs(row["relative_deviation"]) > 0.1 for row in now["table"] if row["tolerance"] is None)
     assert {row["status"] for row in now["table"]} <= {"primary", "secondary"}
+    assert [row["name"] for row in now["table"] if row["device"] == "weaver-2024"] == ["splitting", "splitting"]
     assert set(e07.LEFT_OUT).isdisjoint(row["device"] for row in now["table"] + now["implied"]) and set(e07.LEFT_OUT) <= set(library())
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .link.emission import Qubit as Qubit
     from .link.fibre import Fibre as Fibre
     from .link.link import Link as Link
+    from .link.meeting import Meeting as Meeting
     from .link.node import Connection as Connection
     from .link.node import Node as Node
     from .link.routing import Filter as Filter
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from .link.wavepacket import Gaussian as Gaussian
     from .link.wavepacket import Rising as Rising
     from .link.wavepacket import Sech as Sech
+    from .protocols.heralded import OneClick as OneClick
+    from .protocols.heralded import PairClick as PairClick
+    from .protocols.heralded import TwoClick as TwoClick
     from .protocols.planner import plan as plan
     from .protocols.transfer import Transfer as Transfer
     from .qubit.bell_measurement import two_click as two_click
@@ -87,10 +91,12 @@ _NAMES = {
     "link.emission": ("Qubit",),
     "link.fibre": ("Fibre",),
     "link.link": ("Link",),
+    "link.meeting": ("Meeting",),
     "link.node": ("Connection", "Node"),
     "link.routing": ("Filter", "Loss", "Switch"),
     "link.sampled": ("Tabulated",),
     "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
+    "protocols.heralded": ("OneClick", "PairClick", "TwoClick"),
     "protocols.planner": ("plan",),
     "protocols.transfer": ("Transfer",),
     "qubit.bell_measurement": ("two_click",),

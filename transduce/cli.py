@@ -195,17 +195,18 @@ def devices(
 
     known = entry.library()
     if name is not None and name not in known:
-        raise WrongInput(f"{name}: is no device of the library; {near(name, known)}")
+        raise WrongInput(f"{name}: is no device of the library; {near(name.lower(), known)}")
     if plot is not None and (plot.suffix != ".png" or name is not None):
         raise WrongInput(f"--plot: must be a file FILE.png, of all devices, but is {plot}{' of one device' * (name is not None)}")
+    if plot is not None and (plot.is_dir() or not plot.parent.is_dir() or not os.access(plot.parent, os.W_OK)):
+        raise WrongInput(f"--plot: must be a file in a folder that can be written, but is {plot}")
     if as_schema:
         sys.stdout.write(dumps(entry.schema()))
         return
-    try:
-        entries = {one: entry.entry(one) for one in (known if name is None else (name,))}
-    except ValueError as error:
-        raise WrongInput(error) from None
     _prepare()
+    entries, wrong = _entries(known if name is None else (name,), listed=name is None)
+    if name is not None and wrong:
+        raise WrongInput(wrong[0])
     with _keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
         rows = {one: record.row(found, capacity=name is not None) for one, found in entries.items()}
     if plot is not None:
@@ -216,6 +217,27 @@ def devices(
         _console().print(record.table(rows), highlight=False)
     else:
         print(record.sheet(rows[name]))
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def _entries(names: Sequence[str], listed: bool) -> tuple[dict[str, Any], list[str]]:
+    """Entries by name, and a line for each wrong file. A lone one that is not recomputed does not wait for the classes to check it."""
+    from .devices import entry
+
+    found, wrong = {}, []
+    for name in names:
+        try:
+            found[name] = entry.entry(name)
+            if listed or found[name].complete:
+                from .devices import catalogue
+
+                catalogue.check(found[name])
+        except ValueError as error:
+            found.pop(name, None)
+            wrong.append(str(error))
+    return found, wrong
 
 
 def _ours() -> dict[str, float]:

@@ -12,6 +12,7 @@ from transduce.gaussian.channel import ModeChannel
 from transduce.linear.noise import PairMoments
 from transduce.qubit.bell_measurement import two_click, two_click_weak_fidelity
 from transduce.qubit.detector import Detector
+from transduce.qubit.heralded_pair import HeraldedPair
 from transduce.qubit.heralding import SEPARABLE_NOISE, best_excitation, one_click, one_click_weak_best, one_click_weak_fidelity
 from transduce.qubit.pairs import pair_click, pair_source_in_the_middle, squeezed_pair
 
@@ -232,3 +233,10 @@ def test_nothing_seen_is_no_fidelity():
 def test_wrong_arguments_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+def test_a_herald_that_hardly_ever_comes():
+    """The coherence is far below what a root reads 0 as; the fidelity is that of what comes."""
+    tiny = 1e-70
+    pair = HeraldedPair(jnp.array([0.0, 0.5, 0.5, 0.0]) * tiny, jnp.asarray(0.3 * tiny + 0j), jnp.asarray(tiny), 2)
+    np.testing.assert_allclose([pair.fidelity, pair.fidelity_at_phase()], 0.8, rtol=ALGEBRA)

@@ -3,11 +3,13 @@
 A new entry is a new file in ``library`` (its README says how; ``entry`` has the schema); a new class is found by importing this package.
 """
 
+import dataclasses
+import functools
 import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -15,10 +17,12 @@ from .. import parameters
 from ..parameters import Parameter
 from .base import AbstractDevice
 from .entry import Entry as Entry
-from .entry import entry as entry
+from .entry import entry as _read
 from .entry import library, number
 
 _ALTERNATIVES = (("pump_power", "pump_photons", "cooperativity"), ("temperature", "n"), ("g_s", "g0_s"))
+_LAW = ("heating_conductance", "heating_exponent")
+"""The law of heating as fields; a stated ``heating`` ousts them."""
 
 
 def kebab(name: str) -> str:
@@ -42,9 +46,28 @@ def kinds(base: type) -> dict[str, type]:
     return {kebab(cls.__name__): cls for cls in sorted(below(base), key=lambda cls: cls.__name__)}
 
 
+@functools.cache
+def entry(name: str) -> Entry:
+    """One entry of the library, checked against its class too.
+
+    Raises:
+        ValueError: there is none of that name, and the nearest is named; or its file is wrong, in one line.
+    """
+    found = _read(name)
+    check(found)
+    return found
+
+
 def names() -> tuple[str, ...]:
-    """The entries that a device can be made of as they are."""
-    return tuple(name for name in library() if entry(name).complete)
+    """The entries that a device can be made of as they are; no wrong file is one (``entry`` says why)."""
+
+    def runs(name: str) -> bool:
+        try:
+            return entry(name).complete
+        except ValueError:
+            return False
+
+    return tuple(filter(runs, library()))
 
 
 def quantity(raw: Any, parameter: Parameter) -> float:
@@ -65,24 +88,67 @@ def quantities(found: Entry, point: str = "") -> dict[str, Any]:
     Raises:
         ValueError: its kind is no class, a field is none of the class, or its value is refused; in one line.
     """
-    known = kinds(AbstractDevice)
-    if found.kind and found.kind not in known:
-        raise ValueError(f"{found.name}.toml: kind must be one of {', '.join(known)}, but is {found.kind!r}")
-    fields = parameters.fields_of(known.get(found.kind, AbstractDevice))
-    values = {}
+    fields, at = parameters.fields_of(_class(found)), f"points.{point}." if point else ""
+    values: dict[str, Any] = {}
     for key, value in (found.points[point] if point else found.fields).items():
         try:
             values[key] = np.asarray(quantity(value.value, fields[key]))
         except KeyError:
-            raise ValueError(f"{found.name}.toml: {key} must be a field of its class, but is not") from None
+            raise ValueError(f"{found.name}.toml: {at}{key} must be a field of its class, but is not") from None
         except ValueError as error:
-            raise ValueError(f"{found.name}.toml: {key} {error}") from None
+            raise ValueError(f"{found.name}.toml: {at}{key} {error}") from None
     return values
 
 
+def _class(found: Entry) -> Any:
+    """The class of an entry's kind; the base where no class fits yet."""
+    known = kinds(AbstractDevice)
+    if found.kind and found.kind not in known:
+        raise ValueError(f"{found.name}.toml: kind must be one of {', '.join(known)}, but is {found.kind!r}")
+    return known.get(found.kind, AbstractDevice)
+
+
+def check(found: Entry) -> None:
+    """An entry's kind, fields, points, options and ``missing`` are of its class, and a complete one makes a device at each point.
+
+    Raises:
+        ValueError: one line, "name.toml: key must ..., but ...".
+    """
+    cls, file = _class(found), f"{found.name}.toml"
+    fields, points = quantities(found), {point: quantities(found, point) for point in found.points}
+    if strange := [key for key in found.missing if key not in parameters.fields_of(cls)]:
+        raise ValueError(f"{file}: missing must name fields of its class, but names {', '.join(strange)}")
+    if why := _wrong_option(cls, found.options):
+        raise ValueError(f"{file}: options.{why}")
+    needed = (item.name for item in dataclasses.fields(cls) if item.default is dataclasses.MISSING)
+    if found.kind and (absent := [key for key in needed if key not in {*fields, *found.missing}]):
+        raise ValueError(f"{file}: fields must have {', '.join(absent)}, or missing must name them, but neither does")
+    for point, there in {"": {}, **points}.items() if found.complete else ():
+        try:
+            cls(**merged(fields, there), **found.options)
+        except ValueError as error:
+            raise ValueError(f"{file}: {f'points.{point}: ' if point else ''}{error}") from None
+
+
+def _wrong_option(cls: Any, options: dict[str, Any]) -> str:
+    """What is wrong with the first wrong option; "" where none is."""
+    known: dict[str, Any] = {item.name: item.type for item in dataclasses.fields(cls) if item.metadata.get("static")}
+    for key, value in options.items():
+        if key not in known:
+            return f"{key} must be an option of its class, {' or '.join(known) or 'which has none'}, but is not"
+        choices = get_args(known[key]) if get_origin(known[key]) is Literal else ()
+        if value not in choices if choices else type(value) is not known[key]:
+            right = {bool: "true or false", int: "a whole number"}.get(known[key], " or ".join(map(repr, choices)) or "a name in quotes")
+            return f"{key} must be {right}, but is {value!r}"
+    return ""
+
+
 def merged(fields: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Fields with overrides; one of several alternatives (pump power, photons, cooperativity; temperature, occupation) ousts the rest."""
-    ousted: set[str] = set()
+    """Fields with overrides; one of several alternatives ousts the rest.
+
+    They are pump power, photons and cooperativity; temperature and occupation; a law of heating and the fields that state one.
+    """
+    ousted: set[str] = set(_LAW if overrides.get("heating") is not None else ())
     for key in overrides:
         for group in _ALTERNATIVES:
             stem = next((stem for stem in group if key == stem or key.startswith(stem + "_")), None)

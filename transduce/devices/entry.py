@@ -7,11 +7,12 @@ derived from. Reported figures have the names of ``FIGURES``, one meaning each, 
 
 import difflib
 import functools
+import math
 import pathlib
 import tomllib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError, field_validator, model_validator
 
 from .. import units
 
@@ -25,6 +26,7 @@ FIGURES: dict[str, tuple[str, str]] = {
     "efficiency_end_to_end": ("number", "from the microwave source to the optical detector's click, losses of the set-up included"),
     "efficiency_swap": ("number", "of one pulse's step from qubit or microwave mode to mechanical mode"),
     "bandwidth_fwhm": ("rate", "full width at half maximum of the efficiency"),
+    "splitting": ("rate", "between the two peaks of a doublet"),
     "added_noise_up": ("number", "noise photons, microwave to optics, referred to the microwave input"),
     "added_noise_down": ("number", "noise photons, optics to microwave, referred to the optical input"),
     "added_noise": ("number", "noise photons referred to the input; the note says what is known of its direction"),
@@ -46,7 +48,7 @@ FIGURES: dict[str, tuple[str, str]] = {
     "rate_heralding": ("event rate", "heralds per second"),
     "repetition_rate": ("event rate", "pulses per second"),
     "capacity_lower": ("event rate", "qubits per second that a one-way code is sure to carry, microwave to optics, over all frequencies"),
-    "capacity_upper": ("event rate", "qubits per second that none exceeds"),
+    "capacity_upper": ("event rate", "qubits per second that no one-way code exceeds"),
     "capacity_share": ("number", "capacity_lower over the most that couplings no larger than the device's allow"),
     "squeezing": ("loss", "of the joint microwave-optical quadratures below vacuum"),
     "readout_fidelity": ("number", "of a qubit's state, read through the transducer"),
@@ -89,7 +91,7 @@ class Entry(BaseModel):
         kind: of its class; "" where no class fits yet.
         source: status -> where values of that status were read.
         note: what else is known.
-        fields: of the data sheet.
+        fields: of the data sheet. A conductance's unit W/K^q states the exponent beside it.
         options: static ones, such as ``pump``.
         missing: fields of its class that no source gives.
         points: name -> the fields that differ at another operating point; none are listed where it is not known how they differ.
@@ -108,10 +110,20 @@ class Entry(BaseModel):
     source: dict[Status, str] = {}
     note: str = ""
     fields: dict[str, Value] = {}
-    options: dict[str, bool | str] = {}
+    options: dict[str, StrictBool | StrictInt | StrictStr] = {}
     missing: tuple[str, ...] = ()
     points: dict[str, dict[str, Value]] = {}
     reported: dict[str, Value] = {}
+
+    @field_validator("fields")
+    @classmethod
+    def _complete(cls, fields: dict[str, Value]) -> dict[str, Value]:
+        return _with_exponents(fields)
+
+    @field_validator("points")
+    @classmethod
+    def _each_complete(cls, points: dict[str, dict[str, Value]]) -> dict[str, dict[str, Value]]:
+        return {name: _with_exponents(point) for name, point in points.items()}
 
     @field_validator("reported")
     @classmethod
@@ -119,9 +131,11 @@ class Entry(BaseModel):
         for key, value in reported.items():
             dimension = FIGURES[figure(key)][0]
             try:
-                number(value.value, dimension)
+                found = number(value.value, dimension)
             except ValueError as error:
                 raise ValueError(f"{key} {error}") from None
+            if isinstance(found, float) and not 0 <= found < math.inf:
+                raise ValueError(f"{key} must be finite and at least 0, but is {value.value!r}")
         return reported
 
     @model_validator(mode="after")
@@ -134,6 +148,8 @@ class Entry(BaseModel):
                 raise ValueError(f"{key} must have a note that says what it is derived from")
             if value.at and value.at not in self.points:
                 raise ValueError(f"{key} must be at one of {', '.join(self.points) or 'no points'}, but is at {value.at!r}")
+        for point in self.points.values():
+            _with_exponents({**self.fields, **point})
         if both := sorted(set(self.missing) & set(self.fields)):
             raise ValueError(f"missing must not list {', '.join(both)}, which is a field")
         return self
@@ -149,6 +165,23 @@ class Entry(BaseModel):
         return "" if self.complete else f"no source gives {', '.join(self.missing)}" if self.kind else "no class models its platform yet"
 
 
+def _with_exponents(fields: dict[str, Value]) -> dict[str, Value]:
+    """Fields with the exponent q of each conductance, which its unit W/K^q states, and with which a stated one must agree."""
+    answer = dict(fields)
+    for key, value in fields.items():
+        if not key.endswith("conductance"):
+            continue
+        try:
+            exponent = units.parse(str(value.value), "conductance").exponent
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
+        beside = key.removesuffix("conductance") + "exponent"
+        stated = answer.setdefault(beside, Value(value=exponent or 1.0, status=value.status, note=f"of the unit of {key}")).value
+        if stated != exponent:
+            raise ValueError(f"{key} must be in W/K^{stated}, as {beside} says, but is {value.value!r}")
+    return answer
+
+
 def figure(key: str) -> str:
     """The name of ``FIGURES`` that a key of ``reported`` is or begins with.
 
@@ -157,7 +190,7 @@ def figure(key: str) -> str:
     """
     found = max((name for name in FIGURES if key == name or key.startswith(name + "_")), key=len, default=None)
     if found is None:
-        raise ValueError(f"{key} must be a known figure; the nearest is {difflib.get_close_matches(key, FIGURES, 1, 0.0)[0]}")
+        raise ValueError(f"{key} must be a known figure; the nearest is {difflib.get_close_matches(key.lower(), FIGURES, 1, 0.0)[0]}")
     return found
 
 
@@ -207,9 +240,14 @@ def entry(name: str) -> Entry:
         ValueError: there is none of that name, and the nearest is named; or its file is wrong, in one line.
     """
     if name not in library():
-        near = difflib.get_close_matches(name, library(), 1, 0.0)[0]
+        near = difflib.get_close_matches(name.lower(), library(), 1, 0.0)[0]
         raise ValueError(f"device: name must be an entry of the library, but is {name!r}; the nearest is {near!r}")
-    return load(name, (LIBRARY / f"{name}.toml").read_text(encoding="utf-8"))
+    try:
+        return load(name, (LIBRARY / f"{name}.toml").read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}.toml: must be UTF-8 text, but has the byte 0x{error.object[error.start]:02x}") from None
+    except OSError as error:
+        raise ValueError(f"{name}.toml: cannot be read: {error.strerror or error}") from None
 
 
 def load(name: str, text: str) -> Entry:
@@ -219,11 +257,17 @@ def load(name: str, text: str) -> Entry:
         ValueError: one line, "name.toml: key: what is wrong".
     """
     try:
-        return Entry.model_validate({"name": name, **tomllib.loads(text)})
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(f"{name}.toml: is nested too deeply") from None
+    except ValueError as error:  # a TOMLDecodeError, or an integer of thousands of digits
+        raise ValueError(f"{name}.toml: is not TOML: {' '.join(str(error).split())}") from None
+    if "name" in data:
+        raise ValueError(f"{name}.toml: name must not be stated: it is the file's")
+    try:
+        return Entry.model_validate({"name": name, **data})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
-        what = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ValueError(f"{name}.toml: {' '.join(what.replace('Value error, ', '').split())}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{name}.toml: is not TOML: {error}") from None
+        what = " ".join((f"{place}: {first['msg']}" if place else first["msg"]).replace("Value error, ", "").split())
+        raise ValueError(f"{name}.toml: {what if len(what) < 600 else what[:597] + '...'}") from None

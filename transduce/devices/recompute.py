@@ -68,10 +68,18 @@ def figures(device: AbstractDevice) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value) and name not in silent}
 
 
+def _device(name: str, point: str) -> AbstractDevice:
+    return device(name, **(quantities(entry(name), point) if point else {}))
+
+
 @functools.cache
 def _at(name: str, point: str) -> dict[str, float]:
-    found = entry(name)
-    return figures(device(name, **(quantities(found, point) if point else {})))
+    return figures(_device(name, point))
+
+
+def _main(found: Entry) -> str:
+    """The operating point of an entry: that of its efficiency."""
+    return found.reported["efficiency"].at if "efficiency" in found.reported else ""
 
 
 def recomputed(found: Entry) -> dict[str, float]:
@@ -82,8 +90,7 @@ def recomputed(found: Entry) -> dict[str, float]:
     """
     if not found.complete:
         return {}
-    main = found.reported["efficiency"].at if "efficiency" in found.reported else ""
-    answer = dict(_at(found.name, main))
+    answer = dict(_at(found.name, _main(found)))
     for key, value in found.reported.items():
         known = _at(found.name, value.at) if not value.at or found.points[value.at] else {}
         answer.pop(key, None)
@@ -94,18 +101,19 @@ def recomputed(found: Entry) -> dict[str, float]:
 
 def _capacities(device: AbstractDevice) -> dict[str, Float[Array, ""]]:
     system = device.linear_system()
-    rate, most = capacity_rate(system), coupling_limit(largest_coupling(system))
-    return {"capacity_lower": rate.lower, "capacity_upper": rate.upper, "capacity_share": rate.lower / most}
+    rate, most, on = capacity_rate(system), coupling_limit(largest_coupling(system)), device.duty_cycle
+    return {"capacity_lower": on * rate.lower, "capacity_upper": on * rate.upper, "capacity_share": rate.lower / most}
 
 
 def capacities(found: Entry) -> dict[str, float]:
-    """What an entry's device can carry at its operating point (inside units); {} where it lacks something, converts nothing, or has gain.
+    """What an entry's device can carry where its efficiency is reported (inside units).
 
-    Apart from ``recomputed`` because it takes seconds to compile.
+    Both rates are means: the duty cycle counts; the share is that of a pump that is on. {} where an entry lacks something, converts
+    nothing, or has gain. Apart from ``recomputed`` because it takes seconds to compile.
     """
-    if not found.complete or "efficiency" not in _at(found.name, ""):
+    if not found.complete or "efficiency" not in _at(found.name, _main(found)):
         return {}
-    it = device(found.name)
+    it = _device(found.name, _main(found))
     if it.linear_system().active:
         return {}
     return {name: float(value) for name, value in compiled(_capacities, options=ONCE)(it).items()}

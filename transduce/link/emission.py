@@ -70,6 +70,16 @@ class Qubit(eqx.Module):
         return jnp.where(self.t2 > 2 * self.t1 * ROUNDING, jnp.nan, 1 / self.t2 - 1 / (2 * self.t1))
 
 
+def phase_jitters(a: Qubit, b: Qubit) -> tuple[Scalar, Scalar]:
+    """Of two qubits together (rad): of one use, and between two uses."""
+
+    def differential(qubit: Qubit) -> Scalar:
+        stated = qubit.differential_phase_jitter
+        return 2 * qubit.phase_jitter**2 if stated is None else stated**2
+
+    return sqrt(a.phase_jitter**2 + b.phase_jitter**2), sqrt(differential(a) + differential(b))
+
+
 class Emission(NamedTuple):
     """Of an emission or an absorption.
 

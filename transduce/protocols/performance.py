@@ -60,7 +60,7 @@ class Performance(eqx.Module):
         coherence: factor of |1><0| beyond t, per use.
         photon_length: from 1e-6 to 1 - 1e-6 of the photon's energy (s).
         latency: pure delay of the link and the photons' length (s).
-        rate: successful transfers per second, one at a time: success probability over latency, times the smallest duty cycle of the devices.
+        rate: successful transfers per second, one at a time: success probability over latency, times the devices' smallest duty cycle.
         budget: of a connection of concrete values, by stage; None in traced code.
     """
 

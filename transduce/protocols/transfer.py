@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
-from ..link.emission import Emission, absorption, emission
+from ..link.emission import Emission, absorption, emission, phase_jitters
 from ..link.link import DARK, Link, LinkFigures, Row, Table, Terms, detected, figures, grid_for, matched
 from ..link.node import Connection
 from ..link.quadrature import Nodes
@@ -91,7 +91,8 @@ class Transfer(AbstractProtocol):
         latency = passage.link.delay + uses * length
         success = 1.0 if process.success_probability is None else process.success_probability
         coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)  # unstable: no figure of this lane is a number
-        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), passage.link.duty * success / latency)
+        rate = passage.link.duty * success / latency
+        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), rate)
 
 
 @eqx.filter_jit
@@ -177,20 +178,12 @@ class Passage(NamedTuple):
         t = packet.transmission * sqrt(emitted.efficiency) * sqrt(absorbed.efficiency)
         total = ModeChannel(t, packet.noise * absorbed.efficiency)
         coherence = emitted.coherence * absorbed.coherence
-        jitter, differential = _jitter(a, b)
+        jitter, differential = phase_jitters(a, b)
         return transfer.encoding.process(total, coherence, jitter, differential), packet, total, coherence
 
 
 def _made_ideal(exchange: Emission, ideal: Bool[Array, ""]) -> Emission:
     return Emission(jnp.where(ideal, 1.0, exchange.efficiency), jnp.where(ideal, 1.0, exchange.coherence))
-
-
-def _jitter(a: Any, b: Any) -> tuple[Array, Array]:
-    def differential(qubit: Any) -> Array:
-        stated = qubit.differential_phase_jitter
-        return 2 * qubit.phase_jitter**2 if stated is None else stated**2
-
-    return sqrt(a.phase_jitter**2 + b.phase_jitter**2), sqrt(differential(a) + differential(b))
 
 
 class Clock(NamedTuple):

@@ -95,16 +95,17 @@ class HeraldedPair(eqx.Module):
 
         NaN with zero gradient where the success probability is 0: the limit depends on the direction there.
         """
-        nudge = jnp.where(self.coherence == 0, TINY**0.5, 0.0)
-        return self._fidelity(sqrt(abs2(self.coherence + nudge)))
+        given = self._given_success(self.coherence)  # before the root, which reads less than 1e-50 as that
+        return self._fidelity(sqrt(abs2(given + jnp.where(given == 0, TINY**0.5, 0.0))))
 
     def fidelity_at_phase(self, phase: Real = 0.0) -> Scalar:
         r"""To the Bell state whose coherence has this phase (rad): :math:`|\rho_{01,10}|` becomes Re :math:`e^{-i\phi}\rho_{01,10}`."""
-        return self._fidelity(jnp.real(jnp.exp(-1j * jnp.asarray(phase)) * self.coherence))
+        return self._fidelity(self._given_success(jnp.real(jnp.exp(-1j * jnp.asarray(phase)) * self.coherence)))
 
     def _fidelity(self, coherent: Scalar) -> Scalar:
+        """From the coherence given success."""
         one, two = (0, 3) if self.even else (1, 2)
-        return self._given_success((self.populations[one] + self.populations[two]) / 2 + coherent)
+        return self._given_success((self.populations[one] + self.populations[two]) / 2) + coherent
 
     def _given_success(self, value):
         dark = self.probability < DARK

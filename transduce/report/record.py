@@ -57,23 +57,37 @@ def _text(value: Any, unit: str) -> str:
     return value if isinstance(value, str) else show(value, unit.removesuffix("1"), 3)
 
 
-def _cell(row: Json, column: str) -> str:
-    """Reported / recomputed."""
+def _best(row: Json, column: str, at: str | None) -> str | None:
+    """The key of the figure that stands in a column: of this operating point where there is one, then the best name, unsuffixed."""
     names = COLUMNS[column]
-    key = next((name for name in names if name in row["reported"]), names[0])
+    known = [key for key in row["reported"] if figure(key) in names]
+
+    def rank(key: str) -> tuple[bool, int, bool]:
+        return at is not None and row["reported"][key]["at"] != at, names.index(figure(key)), key != figure(key)
+
+    return min(known, key=rank, default=None)
+
+
+def _cell(row: Json, column: str) -> str:
+    """Reported / recomputed, with a star where the figure is of another operating point than the efficiency."""
+    main = _best(row, "efficiency", None)
+    at = None if main is None else row["reported"][main]["at"]
+    key = (main if column == "efficiency" else _best(row, column, at)) or COLUMNS[column][0]
+    star = "*" * (key in row["reported"] and at is not None and row["reported"][key]["at"] != at)
     said, again = "-", row["recomputed"].get(key)
     if key in row["reported"]:
         said = _text(*_reported(row, key))
         said = f"({said})" if row["reported"][key]["status"] == "recalled" else said
     both = f"{said} / {_text(again['value'], again['unit'])}" if again else said
-    return f"{both} {_MARKS.get(key, '')}".rstrip() if both != "-" else both
+    return f"{both} {_MARKS.get(figure(key), '')}".rstrip() + star if both != "-" else both
 
 
 def table(rows: dict[str, Json]) -> Table:
     """All entries: reported / recomputed."""
     caption = (
-        "reported / recomputed from the data sheet; in brackets: recalled, no evidence; int: internal, end: qubit to click, "
-        f"up: microwave to optics\n{sum(row['complete'] for row in rows.values())} of {len(rows)} can be recomputed; "
+        "reported / recomputed from the data sheet; in brackets: recalled, no evidence; *: of another operating point than the efficiency\n"
+        "int: internal, end: qubit to click, up: microwave to optics, down: optics to microwave\n"
+        f"{sum(row['complete'] for row in rows.values())} of {len(rows)} can be recomputed; "
         "transduce devices NAME says what another lacks"
     )
     answer = Table(title="Published devices", caption=caption, box=None, pad_edge=False, title_justify="left", caption_justify="left")

@@ -211,7 +211,10 @@ def _device(maker: Maker, name: str, raw: Any) -> AbstractDevice:
     if not isinstance(raw["from"], str) or raw["from"] not in library():
         what = f"must be an entry of the device library, but is {raw['from']!r}; {near(raw['from'], catalogue.names())}"
         raise source.wrong((*place, "from"), what)
-    entry = catalogue.entry(raw["from"])
+    try:
+        entry = catalogue.entry(raw["from"])
+    except ValueError as error:
+        raise source.wrong((*place, "from"), f"must be an entry that can be read, but {error}") from None
     if why := catalogue.lacking(entry, raw):
         raise source.wrong((*place, "from"), f"{raw['from']} {why}")
     return maker.make(known[entry.kind], place, f"device.{name}", raw, entry, skip=("from",))

@@ -31,9 +31,9 @@ class WrongInput(Exception):
 
 def near(name: object, known: Iterable[object]) -> str:
     """What the user may have meant: "the nearest is ...", or all that is known."""
-    names = [str(item) for item in known]
-    close = difflib.get_close_matches(str(name), names, 1, 0.6)
-    return f"the nearest is {close[0]}" if close else f"known are {', '.join(names)}" if names else "none is known"
+    names = {str(item).lower(): str(item) for item in known}
+    close = difflib.get_close_matches(str(name).lower(), names, 1, 0.6)
+    return f"the nearest is {names[close[0]]}" if close else f"known are {', '.join(names.values())}" if names else "none is known"
 
 
 def _lines(text: str) -> dict[Place, int]:

@@ -1,0 +1,289 @@
+r"""Two nodes whose photons meet at a station half-way: what reaches its two detectors, in the photons' modes and beside them.
+
+Behind the station's filter :math:`h(\omega) = \frac{K/2}{K/2 - i\omega}` a packet f of node i arrives as :math:`h u_i f` in the noise
+:math:`|h|^2 n_i(\omega)`. Its matched mode :math:`g_i` makes one channel (t, n); the two modes overlap by
+
+.. math:: \xi = \langle g_a|g_b\rangle = \int\frac{d\omega}{2\pi}\, g_a^*(\omega)\, g_b(\omega)\, e^{i\omega\tau}
+
+and in a gate of length T each of two equal detectors sees, outside of these modes,
+
+.. math:: \lambda = \tfrac12 \sum_i \Big[ T \int\frac{d\omega}{2\pi}\, |h|^2 n_i - \int\frac{d\omega}{2\pi}\, |g_i|^2 |h|^2 n_i \Big]
+
+photons (Mandel and Wolf, Optical Coherence and Quantum Optics, ch. 9: mean counts are the flux times the gate). A device pumped for pairs
+sends the half of a pair: with the moments :math:`N_o, N_m, M` of its two outputs, and f the mode that the station selects,
+
+.. math:: N_o = \int |f|^2 |h|^2 (|u|^2 N_o + n), \quad c^2 = \int |f h u M|^2, \quad N_m = \int |f h u M|^2 N_m / c^2 ,
+
+the kept mode being the matched one. Convention: frequencies are offsets from a's optical carrier; arrivals are compensated to the largest
+:math:`|\xi|`, but for the ``timing_offset``.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from .. import parameters
+from ..devices.base import carrier
+from ..gaussian.channel import ModeChannel
+from ..linear.lineshape import frozen
+from ..linear.noise import PairMoments, output_noise, pair_correlation
+from ..linear.system import marked
+from ..numerics import abs2, is_concrete, sqrt
+from ..parameters import Scalar
+from ..units import show
+from .base import Response
+from .convert import Convert
+from .emission import phase_jitters
+from .link import DARK, Link, grid_for
+from .node import Node
+from .quadrature import ORDER, Nodes
+from .wavepacket import AbstractWavepacket
+
+
+class Meeting(eqx.Module):
+    """Two nodes, and the optical paths from both to a station with a beam splitter; the ends need not be alike.
+
+    Attributes:
+        a, b: the nodes, their devices pumped for conversion or for pairs.
+        path_a, path_b: the stages between each transducer's optical port and the station.
+        frequency_shift: what b's path adds to the optical carrier beyond a's (rad/s); with it the carriers of both must agree.
+        timing_offset: how much later than compensated b's packet arrives (s).
+        carrier_offset: how far b's carrier then still lies above a's (rad/s).
+
+    Raises:
+        ValueError: carriers that do not agree, or a path that names a stage "up".
+    """
+
+    a: Node
+    b: Node
+    path_a: Link
+    path_b: Link
+    frequency_shift: Scalar = parameters.detuning(0.0)
+    timing_offset: Scalar = parameters.time(0.0)
+    carrier_offset: Scalar = parameters.detuning(0.0)
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+        for name, path in (("path_a", self.path_a), ("path_b", self.path_b)):
+            if "up" in path.names:
+                raise ValueError(f"Meeting.{name} must not name a stage up, but has {', '.join(path.names)}")
+        one, other = self.a.device.frequency_o, self.b.device.frequency_o
+        if is_concrete(one, other, self.frequency_shift):
+            gap = float(one - other - self.frequency_shift)
+            if abs(gap) > 1e-9 * float(one):
+                raise ValueError(
+                    f"Meeting.frequency_shift must bring b's optical carrier to a's, but leaves {show(gap, 'rate')}: "
+                    "state the shift, or tune frequency_o"
+                )
+
+    @property
+    def ends(self) -> tuple[tuple[Node, Link], tuple[Node, Link]]:
+        """Each node with its path."""
+        return (self.a, self.path_a), (self.b, self.path_b)
+
+    def gate(self) -> None:
+        """Raise where a device of concrete values is unstable.
+
+        Raises:
+            UnstableError: it has no steady state.
+        """
+        for node, path in self.ends:
+            node.device.linear_system().gate()
+            path.gate()
+
+    @property
+    def phase_jitter(self) -> Scalar:
+        """sigma between the arms, rad rms: both qubits' in quadrature."""
+        return phase_jitters(self.a.qubit, self.b.qubit)[0]
+
+    @property
+    def differential_phase_jitter(self) -> Scalar:
+        """sigma_D of the increment between two uses, rad rms: both qubits' in quadrature."""
+        return phase_jitters(self.a.qubit, self.b.qubit)[1]
+
+    def converted(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Station, tuple[ModeChannel, ModeChannel]]":
+        """Both nodes send the photon by conversion: what arrives, and each arm's (t, n) from microwave port to detector.
+
+        Args:
+            photon: the microwave packet that is sent.
+            bandwidth: K of the filter, FWHM, rad/s.
+
+        Raises:
+            ValueError: a device pumped for pairs.
+        """
+        arms = [_converting(node, path) for node, path in self.ends]
+        scene = _Scene.of(self, photon, bandwidth, arms)
+        arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
+        modes = [_mode(scene.grid, one.u * sent, sent) for one, sent in zip(arrived, scene.sent, strict=True)]
+        noises = [one.noise for one in arrived]
+        own = [scene.grid.weight @ (abs2(mode) * noise) for (mode, _), noise in zip(modes, noises, strict=True)]
+        a, b = (ModeChannel(sqrt(power) + 0j, noise) for (_, power), noise in zip(modes, own, strict=True))
+        return scene.station((modes[0][0], modes[1][0]), noises, own, arms), (a, b)
+
+    def paired(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Station, tuple[PairMoments, PairMoments]]":
+        """Both nodes make pairs: what arrives, and the moments of (kept microwave mode, sent optical mode at the detectors).
+
+        Args:
+            photon: the optical mode that the station selects.
+            bandwidth: K of the filter, FWHM, rad/s.
+
+        Raises:
+            ValueError: a device that is not pumped for pairs.
+        """
+        arms = [_pairing(f"Meeting.{name}", *end) for name, end in zip("ab", self.ends, strict=True)]
+        scene = _Scene.of(self, photon, bandwidth, arms)
+        arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
+        made = [jax.vmap(arm.moments)(omega) for arm, omega in zip(arms, scene.omegas, strict=True)]
+        noises = [abs2(one.u) * pair.first + one.noise for one, pair in zip(arrived, made, strict=True)]
+        own, moments = [], []
+        for one, pair, sent, noise in zip(arrived, made, scene.sent, noises, strict=True):
+            kept, strength = _mode(scene.grid, sent * one.u * pair.correlation, sent)
+            own.append(scene.grid.weight @ (abs2(sent) * noise))
+            moments.append(PairMoments(scene.grid.weight @ (abs2(kept) * pair.second), own[-1], sqrt(strength) + 0j))
+        return scene.station(scene.sent, noises, own, arms), (moments[0], moments[1])
+
+
+class Station(NamedTuple):
+    """What arrives at the beam splitter.
+
+    Attributes:
+        grid: quadrature nodes, offsets from a's carrier.
+        modes: of the two photons, normalised, on the nodes.
+        flux: photons/s of noise at each detector.
+        own: photons of it in the two modes, at each detector.
+        delay: pure delay of the longer arm (s).
+        span: within this of the mean delay that the devices add the compensation is sought (s).
+    """
+
+    grid: Nodes
+    modes: tuple[Complex[Array, " m"], Complex[Array, " m"]]
+    flux: Scalar
+    own: Scalar
+    delay: Scalar
+    span: Scalar
+
+    def overlap(self, offset: Scalar | float = 0.0) -> Complex[Array, ""]:
+        r""":math:`\xi`, b's packet later by the offset (s) than where :math:`|\xi|` is largest.
+
+        The nodes must resolve :math:`e^{i\omega\tau}` where the modes live. Smooth packets keep ten digits up to offsets where little
+        overlap is left; with an edge (decaying, rising) it is right to about 1e-5 behind a device as narrow as the packet, and to 2e-3
+        where less than 1e-3 is left.
+        """
+        terms = self.grid.weight * jnp.conj(self.modes[0]) * self.modes[1]
+        return jnp.sum(terms * jnp.exp(1j * self.grid.omega * (offset + _compensation(self.grid, terms, self.span))))
+
+    def background(self, gate: Scalar) -> Scalar:
+        """Photons outside of the two modes at each detector, in a gate of this length (s); 0 where it holds no other mode."""
+        return jnp.maximum(gate * self.flux - self.own, 0.0)
+
+
+def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Scalar:
+    """The delay (s) that makes a sum of terms e^{i omega tau} largest, with the gradient of the implicit equation.
+
+    It is sought around the mean slope of the terms' phase: 12 times narrowed to the best rung's neighbourhood, which a single maximum
+    allows even where it is a cusp, then by Newton's method.
+    """
+    fixed, span = frozen((terms, span))
+    inner = slice(0, fixed.size - 2 * ORDER)  # the nodes of the two tails stand at its end
+    z = fixed[inner]
+    slope = jnp.angle(z[1:] * jnp.conj(z[:-1])) / jnp.diff(grid.omega[inner])
+    start = -(jnp.abs(z[1:]) @ slope) / jnp.maximum(jnp.sum(jnp.abs(z[1:])), DARK)
+
+    def narrow(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        rungs = jnp.linspace(*ends, 9)
+        waves, turn, sums = fixed * jnp.exp(1j * grid.omega * rungs[0]), jnp.exp(1j * grid.omega * (rungs[1] - rungs[0])), []
+        for _ in range(9):
+            sums.append(jnp.sum(waves))
+            waves = waves * turn
+        best = jnp.argmax(abs2(jnp.stack(sums)))
+        return rungs[jnp.maximum(best - 1, 0)], rungs[jnp.minimum(best + 1, 8)]
+
+    def newton(terms: Array, tau: Array) -> Array:
+        waves = terms * jnp.exp(1j * grid.omega * tau)
+        t, first, second = jnp.sum(waves), jnp.sum(1j * grid.omega * waves), -jnp.sum(grid.omega**2 * waves)
+        rise, bend = jnp.real(jnp.conj(t) * first), abs2(first) + jnp.real(jnp.conj(t) * second)
+        return tau - rise / jax.lax.stop_gradient(jnp.where(bend < 0, bend, -jnp.inf))
+
+    low, high = jax.lax.fori_loop(0, 12, narrow, (start - span, start + span))
+    tau = jax.lax.fori_loop(0, 3, lambda _, tau: jnp.clip(newton(fixed, tau), low, high), (low + high) / 2)
+    return newton(terms, tau)
+
+
+class _Arm(NamedTuple):
+    """One arm ready to be asked: its response up to the station, its pairs where it makes them, its poles and its delay."""
+
+    response: Callable[[Float[Array, " m"]], Response]
+    moments: Callable[[Scalar], PairMoments]
+    poles: Complex[Array, " k"]
+    delay: Scalar | float
+
+
+def _no_pairs(omega: Scalar) -> PairMoments:
+    return PairMoments(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), complex))
+
+
+def _converting(node: Node, path: Link) -> _Arm:
+    stages = dict(zip(path.names, path.parts, strict=True))
+    link = Link(image=path.image, up=Convert(node.device, "microwave", "optical"), **stages).prepare()
+    assert link.poles is not None
+    return _Arm(lambda omega: link.response.over(omega).filtered(), _no_pairs, link.poles, link.delay)
+
+
+def _pairing(name: str, node: Node, path: Link) -> _Arm:
+    system, stable = node.device.linear_system().gate()
+    if system.signs is None or system.sign_of("microwave") == system.sign_of("optical"):
+        raise ValueError(f"{name}.device must be pumped for pairs, but converts: use a blue pump")
+    link, optical, microwave = path.prepare(), system.output("optical"), system.output("microwave")
+    poles = system.poles("optical")
+    at = carrier(system.conversion("microwave", "optical"), poles)  # of the optical half; the microwave lies as far on the other side
+    poles = poles - jax.lax.stop_gradient(at)
+
+    def moments(omega: Scalar) -> PairMoments:
+        one, two = optical.amplitudes(at + omega), microwave.amplitudes(-at - omega)
+        sent, kept = (output_noise(row, system.occupation) for row in (one, two))
+        return marked(PairMoments(sent, kept, pair_correlation(one, two, system.occupation)), stable)
+
+    around = poles if link.poles is None else jnp.concatenate([poles, link.poles])
+    return _Arm(lambda omega: link.response.over(omega).filtered(), moments, around, link.delay)
+
+
+class _Scene(NamedTuple):
+    """The nodes on which both arms are asked, each around its own carrier, the filter there, and the packet of each."""
+
+    grid: Nodes
+    omegas: tuple[Float[Array, " m"], Float[Array, " m"]]
+    filter: Complex[Array, " m"]
+    sent: tuple[Complex[Array, " m"], Complex[Array, " m"]]
+    span: Scalar
+
+    @classmethod
+    def of(cls, meeting: Meeting, photon: AbstractWavepacket, bandwidth: Scalar, arms: list[_Arm]) -> "_Scene":
+        offset, (centre, width) = meeting.carrier_offset, photon.features()
+        half, shifts = bandwidth / 2, (jnp.zeros(()), offset)
+        poles = [arm.poles + shift for arm, shift in zip(arms, shifts, strict=True)]
+        others = jnp.concatenate([centre + offset - 1j * width, -1j * half[None]])
+        features = jnp.concatenate([*poles, others])
+        grid, span = grid_for(features, photon), photon.duration + 4 / jnp.min(jnp.abs(jnp.imag(features)))
+        omegas = grid.omega, grid.omega - offset
+        sent = jax.vmap(photon.spectrum)(omegas[0]), jax.vmap(photon.spectrum)(omegas[1])
+        return cls(grid, omegas, half / (half - 1j * grid.omega), sent, span)
+
+    def filtered(self, one: Response) -> Response:
+        """A response, followed by the filter."""
+        return Response(self.filter * one.u, None, abs2(self.filter) * one.noise, None)
+
+    def station(self, modes: tuple, noises: list, own: list, arms: list[_Arm]) -> Station:
+        """Each detector sees half of either arm."""
+        flux = self.grid.weight @ (noises[0] + noises[1]) / 2
+        return Station(self.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), self.span)
+
+
+def _mode(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"]) -> tuple[Complex[Array, " m"], Scalar]:
+    """The normalised arriving mode and its power; where nothing arrives, the packet itself."""
+    power = grid.weight @ abs2(arriving)
+    dark = power < DARK
+    return jnp.where(dark, sent, arriving / jnp.sqrt(jnp.where(dark, 1.0, power))), power
