@@ -198,6 +198,68 @@ def test_the_rate_s_gradient_against_differences():
         np.testing.assert_allclose(slopes[:, k], (4 * narrow - wide) / 3, rtol=GRADIENT, atol=GRADIENT)
 
 
+def matched(ratio, loss, cooperativity, kappa=2.0):
+    """kappa_e = kappa, kappa_o = kappa ratio, each mode with so much loss, on resonance."""
+    rates = {"kappa_e_ext": kappa, "kappa_e_int": loss, "kappa_o_ext": kappa * ratio, "kappa_o_int": loss}
+    return capacity_rate(ElectroOptic(**rates, cooperativity=cooperativity).linear_system()).pure_loss
+
+
+def exact_rate(ratio, loss, cooperativity):
+    """The same: eta = c/E with E quadratic in x = w^2, so that log2 eta/(1 - eta) = log2 c - log2 (E - c), by the roots of E - c = 0."""
+    e, o, loss, coop = mp.mpf(2), 2 * mp.mpf(ratio), mp.mpf(loss), mp.mpf(cooperativity)
+    product, total = (e + loss) * (o + loss), e + o + 2 * loss
+    c, middle, linear = e * o * coop * product / 4, product * (1 + coop) / 4, total**2 / 8
+    half, constant = linear - middle, product**2 * (1 + coop) ** 2 / 16 - c  # E - c = x^2 + 2 half x + constant
+    split = mp.sqrt(mp.mpc(half**2 - constant))
+    edge = mp.sqrt(-half + mp.sqrt(half**2 - constant + c))
+    found = 2 * edge * mp.log(c)
+    for x in (split - half, -split - half):
+        for root in (mp.sqrt(x), -mp.sqrt(x)):
+            found -= sum(sign * ((sign * edge - root) * mp.log(sign * edge - root) - sign * edge).real for sign in (1, -1))
+    return found / mp.log(2) / (2 * mp.pi)
+
+
+def test_near_perfect_matching():
+    """Values to 1e-11 and gradients, of singularities on, beside and near the axis, alone and in pairs; NaN where rounding drowns them.
+
+    A gradient is compared with itself or the rate (about 1), whichever is larger. At |C - 1| = 1e-8 it is known to 4e-8 only: equal
+    rates make it 1/sqrt(1 - C), and 1 - C has lost eight digits.
+    """
+    offsets = [sign * size for size in (1e-2, 1e-3, 1e-4, 1e-6, 1e-8) for sign in (1, -1)]
+    given = np.array([(r, k, 1 + d) for r in (1.0, 1.5, 3.0) for k in (0.0, 2e-9, 2e-6, 2e-3) for d in offsets])
+    values, slopes = (np.asarray(x) for x in jax.jit(jax.vmap(jax.value_and_grad(matched, 2)))(*given.T))
+    with mp.workdps(110):
+        h = mp.mpf(10) ** -30
+        wanted = [float(exact_rate(*case)) for case in given]
+        steep = np.array([float((exact_rate(r, k, mp.mpf(c) + h) - exact_rate(r, k, mp.mpf(c) - h)) / (2 * h)) for r, k, c in given])
+    np.testing.assert_allclose(values, wanted, rtol=1e-11)
+    away = given[:, 2] - 1
+    drowned = (given[:, 0] == 1) & (given[:, 1] == 0) & (away > 0) & (away < 4e-6)
+    np.testing.assert_array_equal(np.isnan(slopes), drowned)
+    error = np.abs(slopes - steep) / np.maximum(np.abs(steep), 1.0)
+    close = np.abs(away) < 1e-7
+    assert error[~drowned & ~close].max() < GRADIENT
+    assert error[~drowned & close].max() < 4e-8
+
+
+def test_at_perfect_matching():
+    """Value and gradient where zeros lie on the axis exactly.
+
+    With equal rates the last place of one moves a double zero by 1e-8 of the bandwidth, the value by 2e-8, and the gradient is NaN. With
+    unequal ones it is the mean of both sides, by the symmetry of nodes, of which the nearest to the zero are rounded: 1e-7.
+    """
+    given = np.array([(1.0, 0.0, 1.0, 2.0), (1.0, 0.0, 1.0, 1.0), (1.0, 0.0, 1.0, 3e7), (1.5, 0.0, 1.0, 2.0)])
+    value, slope = (np.asarray(x) for x in jax.jit(jax.vmap(jax.value_and_grad(matched, 2)))(*given.T))
+    np.testing.assert_allclose(value[:3] / given[:3, 3] * 2, 2.597763769103, rtol=3e-8)
+    assert np.isnan(slope[:3]).all()
+    with mp.workdps(60):
+        h = mp.mpf(10) ** -20
+        above, at, below = (exact_rate(1.5, 0, 1 + x) for x in (h, 0, -h))
+        mean = float((above - below) / (2 * h))
+    assert value[3] == pytest.approx(float(at), rel=CLOSED_FORM)
+    assert slope[3] == pytest.approx(mean, rel=1e-7)
+
+
 def test_a_device_that_converts_too_little_or_too_hot_carries_nothing():
     np.testing.assert_array_equal(np.array(capacity_rate(electro_optic(0.05).linear_system())), 0.0)
     hot = capacity_rate(electro_optic(0.5, n=100.0).linear_system())
@@ -233,6 +295,18 @@ def test_gain_through_efficiency_one():
     for name, q in (("lower", found.lower), ("upper", found.upper)):  # Riemann sums of kinked functions: h^2 = 2e-10 of a scale of 1
         assert float(getattr(rate, name)) == pytest.approx(float(jnp.sum(q)) * (w[1] - w[0]) / (2 * np.pi), rel=1e-8)
     assert 0 < rate.lower < rate.upper < rate.pure_loss
+
+
+def test_the_gradient_with_gain_against_differences():
+    """Efficiency 1 is crossed at two frequencies, whose singularities move with the squeezing; Richardson, as above."""
+
+    def rates(x):
+        return jnp.stack([*capacity_rate(amplifier(x), "in", "out")])
+
+    h = 2e-4
+    at = jax.jit(jax.vmap(rates))(0.35 + h * jnp.array([-2.0, -1.0, 1.0, 2.0]))
+    slope = jax.jit(jax.jacfwd(rates))(0.35)
+    np.testing.assert_allclose(slope, (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h), rtol=GRADIENT)
 
 
 def test_what_is_refused():

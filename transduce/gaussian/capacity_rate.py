@@ -4,8 +4,9 @@ r"""Quantum capacity of a device per second: the bounds of ``capacity`` at each 
 
 with :math:`1 - \eta` from the powers of all other ports. The integrand has a logarithmic singularity wherever the reflection vanishes and
 a kink wherever a bound becomes 0. Both are zeros of functions of frequency; the axis is cut there, and each piece carries
-double-exponential nodes, which bear a logarithm at either end. The cuts at the singularities move with the parameters, so that the nodes
-follow them and gradients converge as the integral does.
+double-exponential nodes, which bear a logarithm at either end. Near perfect matching, singularities lie close to the axis or to each
+other; around each least reflection the pieces therefore shrink by a constant factor, which resolves them at any distance. The cuts at the
+singularities move with the parameters, so that the nodes follow them and gradients converge as the integral does.
 
 Source: Takahasi and Mori, Publ. RIMS 9, 721 (1974) (the quadrature); Wang, Jiang et al., arXiv:2203.00012 (the limit; reproduced here
 by the N -> infinity Butterworth chain, whose optimality is numerical).
@@ -32,8 +33,13 @@ _SHARE, _REST = 1 / (1 + np.exp(-np.pi * np.sinh(_T))), 1 / (1 + np.exp(np.pi * 
 _WEIGHT = np.pi * np.cosh(_T) * _SHARE * _REST * (_T[1] - _T[0])
 _FAR = 4.0 ** np.arange(1, 13)
 _HALVINGS = 60
-_SINGULAR = 2
+_DEFICIT, _STEEP, _SINGULAR = 0, 1, 2
 """The first two signals mark singularities; at the zeros of the others the integrand is continuous and moving a cut changes nothing."""
+_GRADES = np.concatenate([[0.0], *(sign * 12.0 ** -np.arange(11.0) for sign in (1, -1))])
+_ROUNDING = (np.finfo(float).eps / 2) ** 2
+"""A deficit below the square of an amplitude's last place is not known, and read as that."""
+_TOUCHING, _TIGHT = 1e-18, 2e-5
+"""A cut with a smaller deficit is singular; if D'' there, in units of the bandwidth, is smaller too, zeros nearly coincide."""
 
 
 class Line(NamedTuple):
@@ -78,6 +84,12 @@ def _line(row: Row, system: LinearSystem, source: str, target: str) -> Line:
 def capacity_rate(system: LinearSystem, source: str = "microwave", target: str = "optical") -> CapacityRate:
     """Capacity bounds of a conversion over all frequencies, such as ``capacity_rate(device.linear_system())``.
 
+    Where reflection zeros coincide the rates' own rounding shows: with equal rates and no loss the pure-loss rate falls like sqrt(1 - C)
+    below a cooperativity of 1, so one unit in the last place moves it by 2e-8 of itself; N zeros at once by about (1e-16)^(1/N) (for
+    such chains ``chain.capacity`` is exact). The gradient there is infinite from below, finite from above, and rounding drowns it:
+    it is NaN at such a point and beside it (equal rates, no loss: -2e-9 < C - 1 < 4e-6). Where one zero crosses the axis (unequal
+    rates, no loss, C = 1) the two one-sided gradients differ, and their mean is returned.
+
     Args:
         system: of any device, at its operating point.
         source, target: two of its ports.
@@ -99,12 +111,15 @@ def _rate(system: LinearSystem, source: str, target: str) -> CapacityRate:
 
     features, smooth = _features(safe, target)
     points = sample_points(features)
+    width = jnp.max(jnp.abs(jnp.imag(features))) + jnp.ptp(jnp.real(features))
     points = jnp.concatenate([points[0] - _FAR[::-1] * (points[-1] - points[0]), points, points[-1] + _FAR * (points[-1] - points[0])])
-    cuts = _cuts(ask, safe, points, 3 * len(safe.rows))
+    cuts = _cuts(ask, safe, points, width, 3 * len(safe.rows))
     cuts = jnp.sort(jnp.concatenate([cuts, jnp.where(smooth, jnp.real(features), points[0])]))
     omega = cuts[:-1, None] * _REST + cuts[1:, None] * _SHARE
     weight = jnp.diff(cuts)[:, None] * _WEIGHT / Hz
-    found = unclipped(*jax.vmap(jax.vmap(lambda w: ask(safe, w)))(omega)).positive()
+    here = jax.vmap(jax.vmap(lambda w: ask(safe, w)))(omega)
+    known = jnp.where(jnp.abs(here.deficit) < _ROUNDING, _ROUNDING, here.deficit)
+    found = unclipped(here.efficiency, here.noise, known).positive()
     parts = (found.pure_loss, found.lower, found.bottleneck, found.upper)
     return marked(CapacityRate(*(jnp.sum(weight * part) for part in parts)), stable)
 
@@ -135,8 +150,10 @@ def _signals(ask: Callable[[Any, Array], Line], system: LinearSystem, omega: Flo
     return jnp.stack([here.deficit, steep, q.pure_loss, q.lower, q.bottleneck, q.two_way - q.bottleneck + 1e-9])
 
 
-def _cuts(ask: Callable[[Any, Array], Line], system: LinearSystem, points: Float[Array, " m"], most: int) -> Float[Array, " c"]:
-    """Zeros of the signals, at most so many of each, sorted; by halving, outside the gradient, which is that of the implicit equation."""
+def _cuts(
+    ask: Callable[[Any, Array], Line], system: LinearSystem, points: Float[Array, " m"], width: Float[Array, ""], most: int
+) -> Float[Array, " c"]:
+    """Zeros of the signals, at most so many of each, by halving; those of the slope with grades on either side, from the width down."""
     still = frozen(system)
     positive = jax.vmap(lambda w: _signals(ask, still, w))(points) >= 0
     start = jax.vmap(lambda row: jnp.nonzero(row, size=most, fill_value=0)[0])((positive[1:] != positive[:-1]).T)
@@ -150,15 +167,26 @@ def _cuts(ask: Callable[[Any, Array], Line], system: LinearSystem, points: Float
         return jnp.where(same, middle, low), jnp.where(same, high, middle)
 
     low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (points[start], points[start + 1]))
-    zeros = ((low + high) / 2)[:_SINGULAR]
+    zeros = (low + high) / 2
+    moving = jax.vmap(jax.vmap(lambda w: _moved(ask, system, w, width)))(zeros[:_SINGULAR])
+    graded = moving[_STEEP, :, _STEEP, None] + _GRADES * width
+    return jnp.concatenate([moving[_DEFICIT, :, _DEFICIT], graded.ravel(), zeros[_SINGULAR:].ravel()])
 
-    def moved(omega: Array) -> Array:
-        values, slopes = jax.jvp(lambda w: _signals(ask, still, w)[:_SINGULAR], (omega,), (jnp.ones(()),))
-        step = (_signals(ask, system, omega)[:_SINGULAR] - values) / jnp.where(slopes == 0, jnp.inf, slopes)
-        return omega - step
 
-    moving = jnp.diagonal(jax.vmap(jax.vmap(moved))(zeros), axis1=0, axis2=2)
-    return jnp.sort(jnp.concatenate([moving.ravel(), ((low + high) / 2)[_SINGULAR:].ravel()]))
+def _moved(ask: Callable[[Any, Array], Line], system: LinearSystem, omega: Array, width: Array) -> Float[Array, " 2"]:
+    """The same frequency as a zero of the deficit, and as one of its slope, with the gradient of the implicit equation.
+
+    A least deficit above 0 is no singularity and stays where it is. Where singularities nearly
+    coincide (deficit and curvature vanish) a gradient would be rounding: it is NaN.
+    """
+    values, slopes = jax.jvp(lambda w: _signals(ask, system, w)[:_SINGULAR], (omega,), (jnp.ones(()),))
+    still, slopes = frozen((values, slopes))
+    change = values - still
+    touching = jnp.abs(still[_DEFICIT]) < _TOUCHING
+    tight = touching & (jnp.abs(slopes[_STEEP]) * width**2 < _TIGHT)
+    lost = 0.0 * jnp.sqrt(jnp.where(tight, change, 1.0))
+    moves = jnp.array([True, False]) | touching
+    return omega - change / jnp.where(moves & (slopes != 0), slopes, jnp.inf) + lost
 
 
 def coupling_limit(g_max: Float[Array, ""] | float) -> Float[Array, ""] | float:

@@ -32,14 +32,13 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments, output_noise, pair_correlation
 from ..linear.system import marked
-from ..numerics import abs2, is_concrete, sqrt
+from ..numerics import abs2, sqrt
 from ..parameters import Scalar
-from ..units import show
 from .base import Response
 from .convert import Convert
 from .emission import phase_jitters
 from .link import DARK, Link, grid_for
-from .node import Node
+from .node import Node, check_carriers
 from .quadrature import ORDER, Nodes
 from .wavepacket import AbstractWavepacket
 
@@ -71,14 +70,7 @@ class Meeting(eqx.Module):
         for name, path in (("path_a", self.path_a), ("path_b", self.path_b)):
             if "up" in path.names:
                 raise ValueError(f"Meeting.{name} must not name a stage up, but has {', '.join(path.names)}")
-        one, other = self.a.device.frequency_o, self.b.device.frequency_o
-        if is_concrete(one, other, self.frequency_shift):
-            gap = float(one - other - self.frequency_shift)
-            if abs(gap) > 1e-9 * float(one):
-                raise ValueError(
-                    f"Meeting.frequency_shift must bring b's optical carrier to a's, but leaves {show(gap, 'rate')}: "
-                    "state the shift, or tune frequency_o"
-                )
+        check_carriers("Meeting.frequency_shift must bring b's optical carrier to a's", self.b, self.a, self.frequency_shift)
 
     @property
     def ends(self) -> tuple[tuple[Node, Link], tuple[Node, Link]]:

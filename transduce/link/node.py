@@ -31,6 +31,19 @@ class Node(eqx.Module):
     device: AbstractDevice
 
 
+def check_carriers(must: str, sender: Node, receiver: Node, shift: Scalar) -> None:
+    """The receiver's optical carrier is the sender's plus the shift.
+
+    Raises:
+        ValueError: concrete ones are not, to 1e-9.
+    """
+    sent, received = sender.device.frequency_o, receiver.device.frequency_o
+    if is_concrete(sent, received, shift):
+        gap = float(received - sent - shift)
+        if abs(gap) > 1e-9 * float(sent):
+            raise ValueError(f"{must}, but leaves {show(gap, 'rate')}: state the shift, or tune frequency_o")
+
+
 class Connection(eqx.Module):
     """Two nodes and the optical path from the first to the second; the ends need not be alike.
 
@@ -50,14 +63,7 @@ class Connection(eqx.Module):
         taken = [name for name in self.path.names if name in RESERVED]
         if taken:
             raise ValueError(f"Connection.path must not name a stage {', '.join(RESERVED)}, but has {taken[0]}")
-        sent, received = self.a.device.frequency_o, self.b.device.frequency_o
-        if is_concrete(sent, received, self.frequency_shift):
-            gap = float(received - sent - self.frequency_shift)
-            if abs(gap) > 1e-9 * float(sent):
-                raise ValueError(
-                    f"Connection.frequency_shift must bring a's optical carrier to b's, but leaves {show(gap, 'rate')}: "
-                    "state the shift, or tune frequency_o"
-                )
+        check_carriers("Connection.frequency_shift must bring a's optical carrier to b's", self.a, self.b, self.frequency_shift)
 
     def stages(self) -> dict[str, AbstractStage]:
         """up, the path's stages, down."""

@@ -1,13 +1,14 @@
 r"""Heralded entanglement over real hardware: one click, two clicks, or one click of pairs, of two nodes that meet at a station.
 
-.. math:: \text{rate} = p / t_{attempt}, \qquad t_{attempt} = k\,t_{photon} + 2 \max(\tau_a, \tau_b)
+.. math:: \text{rate} = d\,p / t_{attempt}, \qquad t_{attempt} = k\,t_{photon} + 2 \max(\tau_a, \tau_b)
 
-with k photons one after the other per attempt and the news sent back along the longer arm. Model: attempts are independent, one at a time,
-and the nodes wait without decay (memories are another matter). The states are the closed forms of ``qubit.heralding``,
+with d the smaller duty cycle, k photons one after the other per attempt, and the news sent back along the longer arm. Model: attempts are
+independent, one at a time, and the nodes wait without decay (memories are another matter). The states are those of ``qubit.heralding``,
 ``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving modes, and the noise beside them
 in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see ``link.meeting``): many modes, each dim.
 """
 
+import abc
 from typing import Any, Literal
 
 import equinox as eqx
@@ -30,8 +31,6 @@ from ..qubit.heralding import one_click
 from ..qubit.pairs import pair_click
 from ..units import GHz, kHz, show
 from .base import AbstractProtocol
-
-_FILTER = (100 * kHz, 10 * GHz)
 
 
 class Heralded(eqx.Module):
@@ -59,148 +58,112 @@ class Heralded(eqx.Module):
     background_counts: Float[Array, ""]
 
 
-class OneClick(AbstractProtocol):
-    r"""Both nodes are weakly excited and send their photons; one count is the herald (Cabrillo et al., Phys. Rev. A 59, 1025 (1999)).
+class AbstractHeralding(AbstractProtocol):
+    """Photons of two nodes meet at a station, whose two equal detectors herald a pair. To add one: a final class with ``herald``.
 
     Attributes:
-        photon: the microwave packet that each qubit emits.
-        detector: one of two equal ones.
-        excitation: :math:`\alpha`, probability that node a is excited.
-        excitation_b: of node b; None: the same.
+        photon: the packet that is sent, or of pairs the optical mode that the station selects.
+        detector: one of the station's.
         filter_bandwidth: FWHM (rad/s) of the Lorentzian filter before the detectors, around a's carrier; the photon passes it too.
         gate: s, at least the photon's length, which is the default; it does not cut the photon. Shorter in traced code: NaN.
 
     Raises:
-        ValueError: a gate shorter than the photon, and the like; when called, devices pumped for pairs.
+        ValueError: a gate shorter than the photon.
     """
 
     photon: AbstractWavepacket
     detector: Detector = eqx.field(default_factory=Detector)
-    excitation: Scalar = parameters.fraction(box=(1e-4, 0.5))
-    excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
-    filter_bandwidth: Scalar = parameters.frequency(box=_FILTER)
+    filter_bandwidth: Scalar = parameters.frequency(box=(100 * kHz, 10 * GHz))
     gate: Scalar | None = parameters.duration(None)
 
     def __check_init__(self) -> None:
-        _check(self)
+        parameters.check(self)
+        if self.gate is None or not is_concrete(*jax.tree.leaves((self.photon, self.gate))):
+            return
+        gate, length = float(jnp.min(self.gate)), float(jnp.max(self.photon.duration))
+        if gate < length * (1 - 1e-12):
+            least, given = show(length, "time", 12), show(gate, "time", 12)
+            raise ValueError(f"{type(self).__name__}.gate must be at least the photon's length, {least}, but is {given}")
+
+    @abc.abstractmethod
+    def herald(self, meeting: Meeting) -> Heralded:
+        """The figures over a meeting, traced."""
 
     def __call__(self, meeting: Meeting) -> Heralded:
         """The pair over a meeting.
 
         Raises:
             UnstableError: a device of concrete values is unstable. In traced code its figures are NaN.
+            ValueError: a device that is pumped for the other kind of protocol.
         """
-        return _perform(self, meeting)
+        if not is_concrete(*jax.tree.leaves((self, meeting))):
+            return self.herald(meeting)
+        meeting.gate()
+        return _compiled(self, meeting)
 
-    def _herald(self, meeting: Meeting) -> Heralded:
+
+class OneClick(AbstractHeralding):
+    r"""Both nodes are weakly excited and send their photons; one count is the herald (Cabrillo et al., Phys. Rev. A 59, 1025 (1999)).
+
+    Attributes:
+        excitation: :math:`\alpha`, probability that node a is excited.
+        excitation_b: of node b; None: the same.
+    """
+
+    excitation: Scalar = parameters.fraction(box=(1e-4, 0.5))
+    excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
+
+    def herald(self, meeting: Meeting) -> Heralded:
         station, channels, coherence = _sent(self, meeting)
         detector, background = _seen(self, station)
         alpha_b = self.excitation if self.excitation_b is None else self.excitation_b
         overlap, jitter = station.overlap(meeting.timing_offset), meeting.phase_jitter
         state = one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
-        return _figures(self, station, state, channels, overlap, background, uses=1)
+        return _figures(self, meeting, station, state, channels, overlap, background, uses=1)
 
 
-class TwoClick(AbstractProtocol):
+class TwoClick(AbstractHeralding):
     """Both nodes send a photon in one of two bins; a count in each is the herald (Barrett and Kok, Phys. Rev. A 71, 060310 (2005)).
 
+    Photon, detector and gate are those of one bin.
+
     Attributes:
-        photon: the microwave packet of one bin.
-        detector: one of two equal ones, for one bin.
         encoding: "time-bin", one bin after the other, or "dual-rail", both at once; static.
-        filter_bandwidth, gate: as in ``OneClick``, the gate that of one bin.
 
     Raises:
-        ValueError: an unknown encoding, a gate shorter than the photon, and the like; when called, devices pumped for pairs.
+        ValueError: an unknown encoding.
     """
 
-    photon: AbstractWavepacket
-    detector: Detector = eqx.field(default_factory=Detector)
     encoding: Literal["time-bin", "dual-rail"] = eqx.field(default="time-bin", static=True)
-    filter_bandwidth: Scalar = parameters.frequency(box=_FILTER)
-    gate: Scalar | None = parameters.duration(None)
 
     def __check_init__(self) -> None:
         if self.encoding not in ("time-bin", "dual-rail"):
             raise ValueError(f"TwoClick.encoding must be time-bin or dual-rail, but is {self.encoding!r}")
-        _check(self)
 
-    def __call__(self, meeting: Meeting) -> Heralded:
-        """The pair over a meeting.
-
-        Raises:
-            UnstableError: a device of concrete values is unstable. In traced code its figures are NaN.
-        """
-        return _perform(self, meeting)
-
-    def _herald(self, meeting: Meeting) -> Heralded:
+    def herald(self, meeting: Meeting) -> Heralded:
         station, channels, coherence = _sent(self, meeting)
         detector, background = _seen(self, station)
         overlap, jitter = station.overlap(meeting.timing_offset), meeting.differential_phase_jitter
         state = two_click(*channels, detector, overlap, coherence, jitter)
-        return _figures(self, station, state, channels, overlap, background, uses=2 if self.encoding == "time-bin" else 1)
+        return _figures(self, meeting, station, state, channels, overlap, background, uses=2 if self.encoding == "time-bin" else 1)
 
 
-class PairClick(AbstractProtocol):
+class PairClick(AbstractHeralding):
     """Both devices make pairs, keep the microwave and send the optical half; one count is the herald (Krastanov et al., Phys. Rev. Lett.
     127, 040503 (2021)). Model: the kept mode, matched to the selected one, is loaded into the qubit without loss.
-
-    Attributes:
-        photon: the optical mode that the station selects; all that comes in others is background.
-        detector: one of two equal ones.
-        filter_bandwidth, gate: as in ``OneClick``.
-
-    Raises:
-        ValueError: a gate shorter than the photon, and the like; when called, devices that are not pumped for pairs.
     """
 
-    photon: AbstractWavepacket
-    detector: Detector = eqx.field(default_factory=Detector)
-    filter_bandwidth: Scalar = parameters.frequency(box=_FILTER)
-    gate: Scalar | None = parameters.duration(None)
-
-    def __check_init__(self) -> None:
-        _check(self)
-
-    def __call__(self, meeting: Meeting) -> Heralded:
-        """The pair over a meeting.
-
-        Raises:
-            UnstableError: a device of concrete values is unstable. In traced code its figures are NaN.
-        """
-        return _perform(self, meeting)
-
-    def _herald(self, meeting: Meeting) -> Heralded:
+    def herald(self, meeting: Meeting) -> Heralded:
         station, moments = meeting.paired(self.photon, self.filter_bandwidth)
         detector, background = _seen(self, station)
         overlap = station.overlap(meeting.timing_offset)
         state = pair_click(*moments, detector, overlap, phase_jitter=meeting.phase_jitter)
-        return _figures(self, station, state, moments, overlap, background, uses=1)
-
-
-Protocol = OneClick | TwoClick | PairClick
-
-
-def _check(protocol: Protocol) -> None:
-    parameters.check(protocol)
-    if protocol.gate is None or not is_concrete(*jax.tree.leaves((protocol.photon, protocol.gate))):
-        return
-    gate, length = float(jnp.min(protocol.gate)), float(jnp.max(protocol.photon.duration))
-    if gate < length * (1 - 1e-12):
-        least, given = show(length, "time", 12), show(gate, "time", 12)
-        raise ValueError(f"{type(protocol).__name__}.gate must be at least the photon's length, {least}, but is {given}")
-
-
-def _perform(protocol: Protocol, meeting: Meeting) -> Heralded:
-    if not is_concrete(*jax.tree.leaves((protocol, meeting))):
-        return protocol._herald(meeting)
-    meeting.gate()
-    return _compiled(protocol, meeting)
+        return _figures(self, meeting, station, state, moments, overlap, background, uses=1)
 
 
 @eqx.filter_jit
-def _compiled(protocol: Protocol, meeting: Meeting) -> Heralded:
-    return protocol._herald(meeting)
+def _compiled(protocol: AbstractHeralding, meeting: Meeting) -> Heralded:
+    return protocol.herald(meeting)
 
 
 def _sent(protocol: OneClick | TwoClick, meeting: Meeting) -> tuple[Station, tuple[ModeChannel, ModeChannel], Scalar]:
@@ -214,7 +177,7 @@ def _emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
     return ModeChannel(sqrt(sent.efficiency) * arm.transmission, arm.noise)
 
 
-def _seen(protocol: Protocol, station: Station) -> tuple[Detector, Scalar]:
+def _seen(protocol: AbstractHeralding, station: Station) -> tuple[Detector, Scalar]:
     """The detector with the noise beside the photons' modes in its gate, and that noise in counts."""
     length = protocol.photon.duration
     gate = length if protocol.gate is None else protocol.gate
@@ -224,8 +187,16 @@ def _seen(protocol: Protocol, station: Station) -> tuple[Detector, Scalar]:
 
 
 def _figures(
-    protocol: Protocol, station: Station, state: HeraldedPair, channels: tuple[Any, Any], overlap: Array, background: Scalar, *, uses: int
+    protocol: AbstractHeralding,
+    meeting: Meeting,
+    station: Station,
+    state: HeraldedPair,
+    channels: tuple[Any, Any],
+    overlap: Array,
+    background: Scalar,
+    *,
+    uses: int,
 ) -> Heralded:
-    duration = uses * protocol.photon.duration + 2 * station.delay
-    success = state.success_probability
-    return Heralded(state, state.fidelity, success, duration, success / duration, *channels, overlap, background)
+    duration, success = uses * protocol.photon.duration + 2 * station.delay, state.success_probability
+    duty = jnp.minimum(meeting.a.device.duty_cycle, meeting.b.device.duty_cycle)
+    return Heralded(state, state.fidelity, success, duration, duty * success / duration, *channels, overlap, background)
