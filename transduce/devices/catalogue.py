@@ -6,7 +6,7 @@ A new entry is a new file in ``library`` (its README says how; ``entry`` has the
 import dataclasses
 import functools
 import importlib
-import pkgutil
+import pathlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, get_args, get_origin
@@ -31,10 +31,12 @@ def kebab(name: str) -> str:
 
 
 def kinds(base: type) -> dict[str, type]:
-    """The final classes below a base, by the names that files use; all modules of the base's package are imported to find them."""
+    """The final classes below a base, by the names that files use: those of its package's modules that name the base."""
     package = importlib.import_module(base.__module__.rpartition(".")[0])
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for folder in package.__path__:
+        for file in sorted(pathlib.Path(folder).glob("*.py")):
+            if base.__name__ in file.read_text(encoding="utf-8"):
+                importlib.import_module(f"{package.__name__}.{file.stem}")
 
     def below(cls: type) -> Iterator[type]:
         child: type

@@ -17,6 +17,7 @@ import numpy as np
 from .. import parameters, units
 from ..devices import catalogue
 from ..devices.base import AbstractDevice
+from ..devices.entry import entry as read_entry
 from ..devices.entry import library
 from ..devices.heating import COOLING_POWER, AbstractHeating
 from ..link.base import AbstractStage
@@ -212,7 +213,7 @@ def _device(maker: Maker, name: str, raw: Any) -> AbstractDevice:
         what = f"must be an entry of the device library, but is {raw['from']!r}; {near(raw['from'], catalogue.names())}"
         raise source.wrong((*place, "from"), what)
     try:
-        entry = catalogue.entry(raw["from"])
+        entry = read_entry(raw["from"])
     except ValueError as error:
         raise source.wrong((*place, "from"), f"must be an entry that can be read, but {error}") from None
     if why := catalogue.lacking(entry, raw):
