@@ -14,6 +14,10 @@ TINY = 1e-100
 """What ``sqrt`` reads 0 as: its root 1e-50, and the third powers of both, are still ordinary float64 numbers."""
 
 
+DARK = 1e-80
+"""A power or a probability below this is none: that of a coupling which ``sqrt`` keeps from being 0, and the shape of it rounding."""
+
+
 def is_concrete(*values: object) -> bool:
     """True where none of the values is traced, so that Python may look at them and raise an error."""
     return not any(isinstance(value, jax.core.Tracer) for value in values)

@@ -20,12 +20,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from .. import parameters
-from ..linear.lineshape import VANISHING, Band, band, peak_frequency
+from ..linear.lineshape import Band, band, peak_frequency
 from ..linear.noise import output_noise
 from ..linear.output import Conversion
 from ..linear.path import Path
 from ..linear.system import LinearSystem, Port, marked
-from ..numerics import abs2, bose, is_concrete, sqrt
+from ..numerics import DARK, abs2, bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz, show
 from .heating import COOLING_POWER, AbstractHeating, ConductanceHeating, exponent
@@ -277,7 +277,7 @@ def carrier(conversion: Path | Conversion, poles: Complex[Array, " k"]) -> Scala
     """The offset (rad/s) where |S| is largest, with the gradient of the implicit equation d|S|^2/dw = 0."""
     found = peak_frequency(conversion.shape, poles)
     height, slope, curvature = conversion.slopes(found)
-    flat = (height < VANISHING) | (jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2)
+    flat = (height < DARK) | (jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2)
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
 
 

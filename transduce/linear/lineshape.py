@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from ..numerics import DARK
+
 Power = Callable[[Float[Array, ""]], Float[Array, ""]]
 
 POINTS_PER_POLE = 24
-VANISHING = 1e-80
-"""A power below this is that of a coupling that ``numerics.sqrt`` keeps from being 0."""
 _THETA = np.tan((np.arange(POINTS_PER_POLE) + 0.5 - POINTS_PER_POLE / 2) * np.pi / (POINTS_PER_POLE + 0.02))
 _RUNGS = np.linspace(0.0, 1.0, 17)
 
@@ -125,7 +125,7 @@ def _implicit(omega: Array, values: Array, level: Array, slope: Array, is_open: 
     """Crossings with the gradient of p(omega) = level."""
     exact = omega - (values - level) / jnp.where(slope == 0, jnp.inf, slope)
     # Where the coupling is read as 1e-50 the shape's derivative is lost to rounding: NaN (0 x inf) rather than a wrong number.
-    exact = exact + 0.0 * jnp.sqrt(jnp.where(level < VANISHING, values - frozen(values), 1.0))
+    exact = exact + 0.0 * jnp.sqrt(jnp.where(level < DARK, values - frozen(values), 1.0))
     return jnp.where(is_open & ~jnp.isnan(level), jnp.array([-jnp.inf, jnp.inf]), exact)
 
 

@@ -62,7 +62,7 @@ class Path(eqx.Module):
 
         Args:
             output: of a system in the signed basis, in which every port damps one mode.
-            source: the input port.
+            source: the input port, seen plainly.
             order: rows from the source's to the output's.
         """
         turn = jnp.conj if output.sign < 0 else lambda value: value
@@ -74,7 +74,7 @@ class Path(eqx.Module):
         both = [one * other for one, other in itertools.pairwise(scale)]
         gains = [value / size for value, size in zip(squares, both, strict=True)]
         loops = [jnp.real(one * -own[key]) / size for one, key, size in zip(ahead, pairs, both, strict=True)]
-        start, column = output.start[0], (output.normal[source] or output.anomalous[source])[0]
+        start, column = output.start[0], output.normal[source][0]
         outlet, inlet = abs2(start) / scale[-1], abs2(column) / scale[0]
         weights = output.weights(source)
         weight: list[Any] = [weights.get(row, 0.0) / size for row, size in zip(order, scale, strict=True)]

@@ -242,10 +242,14 @@ class LinearSystem(eqx.Module):
         )
 
     def conversion(self, source: str, target: str) -> Path | Conversion:
-        """From one port to another, ready to be asked at many frequencies; the system must have passed its gate."""
+        """From one port to another, ready to be asked at many frequencies; the system must have passed its gate.
+
+        A ``Path`` where it keeps the phase and the modes lie in a row from port to port.
+        """
         output, index = self.output(target), self.index(source)
         touched = [[mode for p, mode in self.contacts if p == port] for port in range(len(self.ports))]
-        if self.signs is None or source == target or any(len(modes) != 1 for modes in touched):
+        apart = source != target and all(len(modes) == 1 for modes in touched)
+        if self.signs is None or not apart or not output.normal_rows[index]:
             return Conversion(output, index)
         head, tail = touched[index][0], touched[self.index(target)][0]
         order = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)

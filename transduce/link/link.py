@@ -20,16 +20,13 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import band, frozen
 from ..linear.path import Path
-from ..numerics import abs2, is_concrete, sqrt
+from ..numerics import DARK, abs2, is_concrete, sqrt
 from ..parameters import AbstractRow, Scalar
 from .base import AbstractResponse, AbstractStage, Along, Prepared, Response, bent, cascade
 from .convert import Convert
 from .quadrature import Fringes, Nodes, nodes
 from .sampled import Sampled, Tabulated
 from .wavepacket import AbstractWavepacket
-
-DARK = 1e-80
-"""A packet efficiency below this is none: a coupling of 0 reads as 1e-50 (``numerics.sqrt``), and the shape of its square as rounding."""
 
 
 class LinkFigures(NamedTuple):

@@ -32,12 +32,12 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments, output_noise, pair_correlation
 from ..linear.system import marked
-from ..numerics import abs2, sqrt
+from ..numerics import DARK, abs2, sqrt
 from ..parameters import Scalar
 from .base import Response
 from .convert import Convert
 from .emission import phase_jitters
-from .link import DARK, Link, grid_for
+from .link import Link, grid_for
 from .node import Node, check_carriers
 from .quadrature import ORDER, Nodes
 from .wavepacket import AbstractWavepacket

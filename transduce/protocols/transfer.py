@@ -20,12 +20,12 @@ from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
 from ..link.emission import Emission, absorption, emission, phase_jitters
-from ..link.link import DARK, Link, LinkFigures, Row, Table, Terms, detected, figures, grid_for, matched
+from ..link.link import Link, LinkFigures, Row, Table, Terms, detected, figures, grid_for, matched
 from ..link.node import Connection
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
-from ..numerics import abs2, is_concrete, sqrt
+from ..numerics import DARK, abs2, is_concrete, sqrt
 from ..qubit.encodings import AbstractEncoding, DualRail, Process, SingleRail, TimeBin
 from ..units import Hz
 from .base import AbstractProtocol

@@ -21,9 +21,10 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from ..link.emission import Qubit
+from ..numerics import DARK
 from ..parameters import Scalar
 from .bell import fidelity, werner
-from .heralded_pair import DARK, check_unit
+from .heralded_pair import check_unit
 from .memory import ExponentialWait, waited
 
 Real = Scalar | float

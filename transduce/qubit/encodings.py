@@ -19,15 +19,12 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
-from ..numerics import is_concrete
+from ..numerics import DARK, is_concrete
 from .mode_channel import fock_probability, multi_photon_probability
 
 Scalar = Float[Array, ""]
 Real = Scalar | float
 Convention = Literal["leak", "clip", "ground", "mixed", "jc"]
-
-DARK = 1e-80
-"""A success probability below this is none: the square of its reciprocal would overflow float64."""
 
 
 class Process(eqx.Module):

@@ -11,13 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import TINY, abs2, is_concrete, sqrt
+from ..numerics import DARK, TINY, abs2, is_concrete, sqrt
 
 Scalar = Float[Array, ""]
 Real = Scalar | float
-
-DARK = 1e-80
-"""A success probability below this is none: the square of its reciprocal would overflow float64."""
 
 
 def check_unit(name: str, value: Real | complex) -> None:
