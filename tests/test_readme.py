@@ -15,6 +15,9 @@ from typing import Any
 import nbformat
 import pytest
 
+from transduce.study import config, source
+from transduce.study.resolved import inputs
+
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOK = ROOT / "experiments" / "first_steps.ipynb"
@@ -85,6 +88,10 @@ def test_the_first_command_prints_what_is_stored_beside_its_figure():
     numbers = json.loads((ROOT / "figures" / "e02_bundled_connection.json").read_text(encoding="utf-8"))
     ends = [numbers["before"], numbers["after"]]
     lines = block("first output").splitlines()
+    setting = config.load(source.read(None))
+    known = [one["status"] for one in inputs(setting, setting.parts).values()]
+    told = f"{known.count('assumed')} of {len(known)} inputs are assumed, {known.count('recalled')} recalled, {known.count('default')} are"
+    assert told in lines[0]
 
     def row(label: str, values: list[float], unit: float = 1.0) -> None:
         found = [line for line in lines if re.match(rf"{re.escape(label)} {{2,}}", line)]
