@@ -18,26 +18,22 @@ the kept mode being the matched one. Convention: frequencies are offsets from a'
 :math:`|\xi|`, but for the ``timing_offset``.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex
 
 from .. import parameters
-from ..devices.base import carrier
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
-from ..linear.noise import PairMoments, output_noise, pair_correlation
-from ..linear.system import marked
+from ..linear.noise import PairMoments
 from ..numerics import DARK, abs2, sqrt
 from ..parameters import Scalar
-from .base import Response
-from .convert import Convert
+from .arms import Arm, Scene, converting, mode_of, pairing
 from .emission import phase_jitters
-from .link import Link, grid_for
+from .link import Link
 from .node import Node, check_carriers
 from .quadrature import ORDER, Nodes
 from .wavepacket import AbstractWavepacket
@@ -107,14 +103,14 @@ class Meeting(eqx.Module):
         Raises:
             ValueError: a device pumped for pairs.
         """
-        arms = [_converting(node, path) for node, path in self.ends]
-        scene = _Scene.of(self, photon, bandwidth, arms)
+        arms = [converting(node, path) for node, path in self.ends]
+        scene = Scene.of(self.carrier_offset, photon, bandwidth, arms)
         arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
-        modes = [_mode(scene.grid, one.u * sent, sent) for one, sent in zip(arrived, scene.sent, strict=True)]
+        modes = [mode_of(scene.grid, one.u * sent, sent) for one, sent in zip(arrived, scene.sent, strict=True)]
         noises = [one.noise for one in arrived]
         own = [scene.grid.weight @ (abs2(mode) * noise) for (mode, _), noise in zip(modes, noises, strict=True)]
         a, b = (ModeChannel(sqrt(power) + 0j, noise) for (_, power), noise in zip(modes, own, strict=True))
-        return scene.station((modes[0][0], modes[1][0]), noises, own, arms), (a, b)
+        return _station(scene, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
 
     def paired(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Station, tuple[PairMoments, PairMoments]]":
         """Both nodes make pairs: what arrives, and the moments of (kept microwave mode, sent optical mode at the detectors).
@@ -126,17 +122,17 @@ class Meeting(eqx.Module):
         Raises:
             ValueError: a device that is not pumped for pairs.
         """
-        arms = [_pairing(f"Meeting.{name}", *end) for name, end in zip("ab", self.ends, strict=True)]
-        scene = _Scene.of(self, photon, bandwidth, arms)
+        arms = [pairing(f"Meeting.{name}", *end) for name, end in zip("ab", self.ends, strict=True)]
+        scene = Scene.of(self.carrier_offset, photon, bandwidth, arms)
         arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
         made = [jax.vmap(arm.moments)(omega) for arm, omega in zip(arms, scene.omegas, strict=True)]
         noises = [abs2(one.u) * pair.first + one.noise for one, pair in zip(arrived, made, strict=True)]
         own, moments = [], []
         for one, pair, sent, noise in zip(arrived, made, scene.sent, noises, strict=True):
-            kept, strength = _mode(scene.grid, sent * one.u * pair.correlation, sent)
+            kept, strength = mode_of(scene.grid, sent * one.u * pair.correlation, sent)
             own.append(scene.grid.weight @ (abs2(sent) * noise))
             moments.append(PairMoments(scene.grid.weight @ (abs2(kept) * pair.second), own[-1], sqrt(strength) + 0j))
-        return scene.station(scene.sent, noises, own, arms), (moments[0], moments[1])
+        return _station(scene, scene.sent, noises, own, arms), (moments[0], moments[1])
 
 
 class Station(NamedTuple):
@@ -205,77 +201,7 @@ def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Sca
     return newton(terms, tau)
 
 
-class _Arm(NamedTuple):
-    """One arm ready to be asked: its response up to the station, its pairs where it makes them, its poles and its delay."""
-
-    response: Callable[[Float[Array, " m"]], Response]
-    moments: Callable[[Scalar], PairMoments]
-    poles: Complex[Array, " k"]
-    delay: Scalar | float
-
-
-def _no_pairs(omega: Scalar) -> PairMoments:
-    return PairMoments(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), complex))
-
-
-def _converting(node: Node, path: Link) -> _Arm:
-    stages = dict(zip(path.names, path.parts, strict=True))
-    link = Link(image=path.image, up=Convert(node.device, "microwave", "optical"), **stages).prepare()
-    assert link.poles is not None
-    return _Arm(lambda omega: link.response.over(omega).filtered(), _no_pairs, link.poles, link.delay)
-
-
-def _pairing(name: str, node: Node, path: Link) -> _Arm:
-    system, stable = node.device.linear_system().gate()
-    if system.signs is None or system.sign_of("microwave") == system.sign_of("optical"):
-        raise ValueError(f"{name}.device must be pumped for pairs, but converts: use a blue pump")
-    link, optical, microwave = path.prepare(), system.output("optical"), system.output("microwave")
-    poles = system.poles("optical")
-    at = carrier(system.conversion("microwave", "optical"), poles)  # of the optical half; the microwave lies as far on the other side
-    poles = poles - jax.lax.stop_gradient(at)
-
-    def moments(omega: Scalar) -> PairMoments:
-        one, two = optical.amplitudes(at + omega), microwave.amplitudes(-at - omega)
-        sent, kept = (output_noise(row, system.occupation) for row in (one, two))
-        return marked(PairMoments(sent, kept, pair_correlation(one, two, system.occupation)), stable)
-
-    around = poles if link.poles is None else jnp.concatenate([poles, link.poles])
-    return _Arm(lambda omega: link.response.over(omega).filtered(), moments, around, link.delay)
-
-
-class _Scene(NamedTuple):
-    """The nodes on which both arms are asked, each around its own carrier, the filter there, and the packet of each."""
-
-    grid: Nodes
-    omegas: tuple[Float[Array, " m"], Float[Array, " m"]]
-    filter: Complex[Array, " m"]
-    sent: tuple[Complex[Array, " m"], Complex[Array, " m"]]
-    span: Scalar
-
-    @classmethod
-    def of(cls, meeting: Meeting, photon: AbstractWavepacket, bandwidth: Scalar, arms: list[_Arm]) -> "_Scene":
-        offset, (centre, width) = meeting.carrier_offset, photon.features()
-        half, shifts = bandwidth / 2, (jnp.zeros(()), offset)
-        poles = [arm.poles + shift for arm, shift in zip(arms, shifts, strict=True)]
-        others = jnp.concatenate([centre + offset - 1j * width, -1j * half[None]])
-        features = jnp.concatenate([*poles, others])
-        grid, span = grid_for(features, photon), photon.duration + 4 / jnp.min(jnp.abs(jnp.imag(features)))
-        omegas = grid.omega, grid.omega - offset
-        sent = jax.vmap(photon.spectrum)(omegas[0]), jax.vmap(photon.spectrum)(omegas[1])
-        return cls(grid, omegas, half / (half - 1j * grid.omega), sent, span)
-
-    def filtered(self, one: Response) -> Response:
-        """A response, followed by the filter."""
-        return Response(self.filter * one.u, None, abs2(self.filter) * one.noise, None)
-
-    def station(self, modes: tuple, noises: list, own: list, arms: list[_Arm]) -> Station:
-        """Each detector sees half of either arm."""
-        flux = self.grid.weight @ (noises[0] + noises[1]) / 2
-        return Station(self.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), self.span)
-
-
-def _mode(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"]) -> tuple[Complex[Array, " m"], Scalar]:
-    """The normalised arriving mode and its power; where nothing arrives, the packet itself."""
-    power = grid.weight @ abs2(arriving)
-    dark = power < DARK
-    return jnp.where(dark, sent, arriving / jnp.sqrt(jnp.where(dark, 1.0, power))), power
+def _station(scene: Scene, modes: tuple, noises: list, own: list, arms: list[Arm]) -> Station:
+    """Each detector sees half of either arm."""
+    flux = scene.grid.weight @ (noises[0] + noises[1]) / 2
+    return Station(scene.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), scene.span)

@@ -1,0 +1,106 @@
+r"""One node's arm of a meeting: from its transducer to the detectors, by conversion or with pairs; and the nodes on which arms are asked.
+
+Each arm is asked around its own optical carrier. Of pairs, the half that stays is a microwave mode :math:`m` as far below its carrier as
+the optical half lies above its own.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from ..devices.base import carrier
+from ..linear.noise import PairMoments, output_noise, pair_correlation
+from ..linear.system import marked
+from ..numerics import DARK, abs2
+from ..parameters import Scalar
+from .base import Response
+from .convert import Convert
+from .link import Link, grid_for
+from .node import Node
+from .quadrature import Nodes
+from .wavepacket import AbstractWavepacket
+
+
+class Arm(NamedTuple):
+    """One arm ready to be asked: its response up to the station, its pairs where it makes them, its poles and its delay."""
+
+    response: Callable[[Float[Array, " m"]], Response]
+    moments: Callable[[Scalar], PairMoments]
+    poles: Complex[Array, " k"]
+    delay: Scalar | float
+
+
+def _no_pairs(omega: Scalar) -> PairMoments:
+    return PairMoments(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), complex))
+
+
+def converting(node: Node, path: Link) -> Arm:
+    """The arm of a node whose device converts from its microwave port.
+
+    Raises:
+        ValueError: it is pumped for pairs.
+    """
+    stages = dict(zip(path.names, path.parts, strict=True))
+    link = Link(image=path.image, up=Convert(node.device, "microwave", "optical"), **stages).prepare()
+    assert link.poles is not None
+    return Arm(lambda omega: link.response.over(omega).filtered(), _no_pairs, link.poles, link.delay)
+
+
+def pairing(name: str, node: Node, path: Link) -> Arm:
+    """The arm of a node whose device makes pairs; ``name`` is the node's in messages.
+
+    Raises:
+        ValueError: it converts.
+    """
+    system, stable = node.device.linear_system().gate()
+    if system.signs is None or system.sign_of("microwave") == system.sign_of("optical"):
+        raise ValueError(f"{name}.device must be pumped for pairs, but converts: use a blue pump")
+    link, optical, microwave = path.prepare(), system.output("optical"), system.output("microwave")
+    poles = system.poles("optical")
+    at = carrier(system.conversion("microwave", "optical"), poles)  # of the optical half; the microwave lies as far on the other side
+    poles = poles - jax.lax.stop_gradient(at)
+
+    def moments(omega: Scalar) -> PairMoments:
+        one, two = optical.amplitudes(at + omega), microwave.amplitudes(-at - omega)
+        sent, kept = (output_noise(row, system.occupation) for row in (one, two))
+        return marked(PairMoments(sent, kept, pair_correlation(one, two, system.occupation)), stable)
+
+    around = poles if link.poles is None else jnp.concatenate([poles, link.poles])
+    return Arm(lambda omega: link.response.over(omega).filtered(), moments, around, link.delay)
+
+
+class Scene(NamedTuple):
+    """The nodes on which both arms are asked, each around its own carrier, the filter there, and the packet of each."""
+
+    grid: Nodes
+    omegas: tuple[Float[Array, " m"], Float[Array, " m"]]
+    filter: Complex[Array, " m"]
+    sent: tuple[Complex[Array, " m"], Complex[Array, " m"]]
+    span: Scalar
+
+    @classmethod
+    def of(cls, offset: Scalar, photon: AbstractWavepacket, bandwidth: Scalar, arms: Sequence["Arm"]) -> "Scene":
+        """Two arms, b's carrier by an offset (rad/s) above a's, and a filter of this width (rad/s) at a's."""
+        centre, width = photon.features()
+        half, shifts = bandwidth / 2, (jnp.zeros(()), offset)
+        poles = [arm.poles + shift for arm, shift in zip(arms, shifts, strict=True)]
+        others = jnp.concatenate([centre + offset - 1j * width, -1j * half[None]])
+        features = jnp.concatenate([*poles, others])
+        grid, span = grid_for(features, photon), photon.duration + 4 / jnp.min(jnp.abs(jnp.imag(features)))
+        omegas = grid.omega, grid.omega - offset
+        sent = jax.vmap(photon.spectrum)(omegas[0]), jax.vmap(photon.spectrum)(omegas[1])
+        return cls(grid, omegas, half / (half - 1j * grid.omega), sent, span)
+
+    def filtered(self, one: Response) -> Response:
+        """A response, followed by the filter."""
+        return Response(self.filter * one.u, None, abs2(self.filter) * one.noise, None)
+
+
+def mode_of(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"]) -> tuple[Complex[Array, " m"], Scalar]:
+    """The normalised arriving mode and its power; where nothing arrives, the packet itself."""
+    power = grid.weight @ abs2(arriving)
+    dark = power < DARK
+    return jnp.where(dark, sent, arriving / jnp.sqrt(jnp.where(dark, 1.0, power))), power
