@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from .gaussian.feed_forward import feed_forward as feed_forward
     from .linear.system import LinearSystem as LinearSystem
     from .linear.system import UnstableError as UnstableError
-    from .link.carrier import Carrier as Carrier
     from .link.convert import Convert as Convert
     from .link.emission import Qubit as Qubit
     from .link.fibre import Fibre as Fibre
@@ -52,8 +51,10 @@ if TYPE_CHECKING:
     from .link.node import Node as Node
     from .link.routing import Filter as Filter
     from .link.routing import Loss as Loss
+    from .link.routing import Station as Station
     from .link.routing import Switch as Switch
     from .link.sampled import Tabulated as Tabulated
+    from .link.synchronisation import Synchronisation as Synchronisation
     from .link.wavepacket import Decaying as Decaying
     from .link.wavepacket import Gaussian as Gaussian
     from .link.wavepacket import Rising as Rising
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .protocols.heralded import PairClick as PairClick
     from .protocols.heralded import TwoClick as TwoClick
     from .protocols.planner import plan as plan
+    from .protocols.schedule import Schedule as Schedule
     from .protocols.transfer import Transfer as Transfer
     from .qubit.bell_measurement import two_click as two_click
     from .qubit.detector import Detector as Detector
@@ -86,18 +88,19 @@ _NAMES = {
     "gaussian.capacity_rate": ("capacity_rate",),
     "gaussian.feed_forward": ("feed_forward",),
     "linear.system": ("LinearSystem", "UnstableError"),
-    "link.carrier": ("Carrier",),
     "link.convert": ("Convert",),
     "link.emission": ("Qubit",),
     "link.fibre": ("Fibre",),
     "link.link": ("Link",),
     "link.meeting": ("Meeting",),
     "link.node": ("Connection", "Node"),
-    "link.routing": ("Filter", "Loss", "Switch"),
+    "link.routing": ("Filter", "Loss", "Station", "Switch"),
     "link.sampled": ("Tabulated",),
+    "link.synchronisation": ("Synchronisation",),
     "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
     "protocols.heralded": ("OneClick", "PairClick", "TwoClick"),
     "protocols.planner": ("plan",),
+    "protocols.schedule": ("Schedule",),
     "protocols.transfer": ("Transfer",),
     "qubit.bell_measurement": ("two_click",),
     "qubit.detector": ("Detector",),

@@ -89,6 +89,7 @@ power = _declare("power", _POSITIVE)
 temperature = _declare("temperature", _POSITIVE)
 time = _declare("time", _ANY)
 duration = _declare("time", _POSITIVE, open_below=True)
+wait = _declare("time", _POSITIVE)
 length = _declare("length", _POSITIVE)
 loss = _declare("loss", _POSITIVE)
 attenuation = _declare("attenuation", _POSITIVE)
@@ -98,6 +99,7 @@ angle = _declare("angle", _POSITIVE)
 fraction = _declare("number", (0.0, 1.0))
 number = _declare("number", _POSITIVE)
 positive = _declare("number", _POSITIVE, open_below=True)
+count = _declare("number", (1.0, math.inf))
 
 
 def fields_of(model: eqx.Module | type) -> dict[str, Parameter]:

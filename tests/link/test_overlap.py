@@ -12,8 +12,8 @@ import scipy.integrate
 import scipy.optimize
 
 from transduce.link import overlap
-from transduce.link.carrier import Carrier, clock_for
 from transduce.link.sampled import Tabulated
+from transduce.link.synchronisation import Synchronisation, clock_for
 from transduce.link.wavepacket import Decaying, Gaussian, Rising, Sech
 from transduce.units import GHz, Hz, MHz, kHz, ns, ps
 
@@ -189,12 +189,10 @@ def test_the_clock_that_a_visibility_needs():
 def test_carrier_phase():
     """1 ps at 8.8 GHz is 0.055 rad; laser and fibre by the variances of their processes, summed over covariances."""
     assert clock_for(8.8 * GHz, jnp.exp(-((0.0553) ** 2) / 2)) == pytest.approx(0.0553 / (8.8 * GHz), rel=CLOSED_FORM)
-    quiet = Carrier()
-    assert (quiet.phase_jitter, quiet.differential_phase_jitter(1e-6)) == pytest.approx((0, 0), abs=1e-40)
+    quiet, frequency = Synchronisation(), 8.8 * GHz
+    assert (quiet.phase_jitter(frequency), quiet.differential_phase_jitter(1e-6, frequency)) == pytest.approx((0, 0), abs=1e-40)
     d, tau, f, b, t = 2 * kHz, 5e-6, 300 * Hz, 4 * kHz, 3e-6
-    carrier = Carrier(
-        laser_linewidth=d, path_difference=tau, fibre_linewidth=f, stabilisation_bandwidth=b, clock_jitter=1 * ps, frequency=8.8 * GHz
-    )
+    clocks = Synchronisation(laser_linewidth=d, path_difference=tau, fibre_linewidth=f, stabilisation_bandwidth=b, clock_jitter=1 * ps)
     grid = np.linspace(0, 4 * tau, 4 * 500 + 1)  # a Wiener process has covariance d min(s, t), the servo's phase f/(2b) e^{-b|s-t|}
     wiener = d * np.minimum.outer(grid, grid)
 
@@ -207,11 +205,11 @@ def test_carrier_phase():
     clock = (8.8 * GHz * ps) ** 2
     servo = f / (2 * b)
     per_use = wiener_variance([(2 * tau, 1), (tau, -1)]) + servo + clock
-    assert carrier.phase_jitter == pytest.approx(np.sqrt(per_use), rel=CLOSED_FORM)
+    assert clocks.phase_jitter(frequency) == pytest.approx(np.sqrt(per_use), rel=CLOSED_FORM)
     for separation in (t, 2 * tau):
         laser = wiener_variance([(tau + separation, 1), (separation, -1), (tau, -1), (0, 1)])
         wanted = laser + 2 * servo * (1 - np.exp(-b * separation)) + 2 * clock
-        assert carrier.differential_phase_jitter(separation) == pytest.approx(np.sqrt(wanted), rel=CLOSED_FORM)
+        assert clocks.differential_phase_jitter(separation, frequency) == pytest.approx(np.sqrt(wanted), rel=CLOSED_FORM)
 
 
 def test_refusals():
@@ -226,7 +224,7 @@ def test_refusals():
         (lambda: overlap.delay_for(gauss, 0.0), "visibility must be above 0"),
         (lambda: overlap.jitter_for(gauss, 1.1), "visibility must be above 0"),
         (lambda: clock_for(GHz, 0.0), "coherence must be above 0"),
-        (lambda: Carrier(fibre_linewidth=-1.0), r"Carrier\.fibre_linewidth must be at least"),
+        (lambda: Synchronisation(fibre_linewidth=-1.0), r"Synchronisation\.fibre_linewidth must be at least"),
     ]
     for call, message in refused:
         with pytest.raises(ValueError, match=message):

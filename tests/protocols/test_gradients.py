@@ -14,7 +14,7 @@ from tests.protocols.bundled import everything
 from tests.protocols.witness import evaluate
 from transduce import parameters
 from transduce.link.wavepacket import Sech
-from transduce.protocols.performance import Performance
+from transduce.protocols.performance import Transferred
 from transduce.protocols.transfer import Passage, Transfer
 from transduce.units import MHz
 
@@ -30,7 +30,7 @@ SILENT = {
 """What changes no fidelity of a time bin: delays, what is stated otherwise, a mode that is not there, a bath beside occupations."""
 
 
-def scalars(done: Performance, single: Performance) -> dict:
+def scalars(done: Transferred, single: Transferred) -> dict:
     """Public figures by the witness's names."""
     names = ("entanglement_fidelity", "success_probability", "average_fidelity", "average_fidelity_heralded")
     return {name: getattr(done, name) for name in names} | {

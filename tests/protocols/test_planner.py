@@ -1,4 +1,4 @@
-"""Planner: a table of pairs and errors, links against sums of binomial probabilities, plans against a search over all distances."""
+"""Planner: a table of pairs and errors, links against sums of probabilities, plans and the best of them against searches."""
 
 import math
 from fractions import Fraction
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from transduce.protocols import planner
-from transduce.units import us
+from transduce.qubit import bell, distillation
+from transduce.units import ms, us
 
 from .. import ALGEBRA, CLOSED_FORM, GRADIENT
 
@@ -23,9 +24,11 @@ from .. import ALGEBRA, CLOSED_FORM, GRADIENT
     ],
 )
 def test_a_table(distance, pairs, errors):
-    """p_b = 1e-3 and p_l = 5, 2 and 1 %, to the two digits printed; links at 100 kHz each for 10 us."""
+    """p_b = 1e-3 and p_l = 5, 2 and 1 %, to the two digits printed; pairs per second of an operation, and links of 1e5 pairs/s."""
     assert planner.pairs_per_operation(distance) == pairs
-    assert planner.links_mean(distance, 10 * us, 1e5) == pytest.approx(pairs, rel=ALGEBRA)
+    for time, rate in ((1 * us, 1e6), (10 * us, 1e5), (100 * us, 1e4), (1 * ms, 1e3)):
+        assert planner.links_mean(distance, time, 1.0) == pytest.approx(pairs * rate, rel=ALGEBRA)
+        assert planner.links_mean(distance, time, 1e5) == pytest.approx(pairs * rate / 1e5, rel=ALGEBRA)
     found = [planner.logical_error(distance, 1e-3, p) for p in (0.05, 0.02, 0.01)]
     assert [float(f"{x:.1e}") for x in found] == pytest.approx(errors, rel=0.03)  # 1.65 is printed as 1.7
 
@@ -37,6 +40,11 @@ def test_slopes():
         assert slope == pytest.approx(0.1 * 4 * (p / 0.1) ** 3 / 0.1, rel=GRADIENT, abs=0)
     joint = planner.logical_error(7, 1e-3, 0.02, "joint")
     assert joint == pytest.approx(0.1 * 0.3**4, rel=CLOSED_FORM)
+    allowed, slope = jax.value_and_grad(lambda f: planner.link_error_allowed(7, 1e8, f))(0.1)
+    assert 1e8 * 7 * planner.logical_error(7, 0.0, allowed) == pytest.approx(0.05, rel=CLOSED_FORM)
+    assert slope == pytest.approx(float(allowed) / (4 * 0.1), rel=GRADIENT)
+    rate = jax.grad(lambda r: planner.links_mean(7, 10 * us, r))(1e5)
+    assert rate == pytest.approx(-49 / 1e5, rel=GRADIENT)
 
 
 def _shortfall(needed, attempts, p):
@@ -54,33 +62,90 @@ def test_guaranteed_links_by_exact_sums():
     assert planner.links_guaranteed(3, 1.0, 1e3, 1.0, 0.5) == (1, 0.0, 1.0)
 
 
-@pytest.mark.parametrize("target", [planner.SMALL, planner.LARGE])
+@pytest.mark.parametrize("success", [1e-9, 1e-20, 1e-40])
+def test_guaranteed_links_of_rare_success(success):
+    """Pairs are then a Poisson process, however many attempts that takes."""
+    found = planner.links_guaranteed(5, 10 * us, 1e5 / success, success, 0.01)
+    for links, tail in ((found.links, found.shortfall), (found.links - 1, found.shortfall_before)):
+        terms = [float(links) ** k / math.factorial(k) for k in range(25)]
+        assert tail == pytest.approx(math.exp(-links) * sum(terms), rel=1e-7)  # 1e-9 is not yet 0
+    assert found.shortfall <= 0.01 < found.shortfall_before
+
+
+def _meets(target, d, p_b, p_l, failure=0.1):
+    idle = target.logical_qubits * target.gates * d * 0.1 * (p_b / 0.01) ** ((d + 1) / 2)
+    return idle <= failure / 2 and target.gates * d * 0.1 * (p_l / 0.1) ** ((d + 1) / 2) <= failure / 2
+
+
+TARGETS = pytest.mark.parametrize("target", [planner.SMALL, planner.LARGE])
+ODD = range(3, 102, 2)
+
+
+@TARGETS
 @pytest.mark.parametrize("fidelity", [0.8, 0.95, 0.995])
 def test_a_plan_by_a_search_over_distances(target, fidelity):
-    local, bulk, failure = 1e-3, 2e-3, 0.1
-    made = planner.plan(target, 1e5, fidelity, bulk_error=bulk, local_error=local, failure=failure)
-
-    def meets(d, p_l):
-        idle = target.logical_qubits * target.gates * d * 0.1 * (bulk / 0.01) ** ((d + 1) / 2)
-        return idle <= failure / 2 and target.gates * d * 0.1 * (p_l / 0.1) ** ((d + 1) / 2) <= failure / 2
-
-    possible = [d for d in range(3, 102, 2) if meets(d, 1 - fidelity + local)]
+    local, bulk, rate = 1e-3, 2e-3, 1e5
+    made = planner.plan(target, rate, fidelity, bulk_error=bulk, local_error=local, pairs_per_edge=1.5, success_probability=0.01)
+    possible = [d for d in ODD if _meets(target, d, bulk, 1 - fidelity + local)]
     assert made.within_reach == bool(possible) == (fidelity > 0.9)
-    assert made.distance == min(possible or [d for d in range(3, 102, 2) if meets(d, 0.0)])
-    allowed = 1 - made.fidelity_needed + local
-    assert meets(made.distance, allowed * (1 - 1e-9))
-    assert not meets(made.distance, allowed * (1 + 1e-9))
-    assert made.rate_needed == pytest.approx(made.distance / us, rel=ALGEBRA)
-    assert made.links == pytest.approx(made.distance / us / 1e5, rel=ALGEBRA)
-    assert made.infidelity_factor == pytest.approx(max(1.0, (1 - fidelity) / (1 - made.fidelity_needed)), rel=ALGEBRA)
-    assert (made.infidelity_factor > 1) == (not made.within_reach)
+    assert made.distance_modules == min(d for d in ODD if _meets(target, d, bulk, 0.0))
+    assert made.distance == min(possible or [made.distance_modules])
+    for distance, needed, factor in (
+        (made.distance, made.fidelity_needed, made.infidelity_factor),
+        (101, made.fidelity_least, made.infidelity_factor_least),
+    ):
+        assert _meets(target, distance, bulk, (1 - needed + local) * (1 - 1e-9))
+        assert not _meets(target, distance, bulk, (1 - needed + local) * (1 + 1e-9))
+        assert factor == pytest.approx(max(1.0, (1 - fidelity) / (1 - needed)), rel=ALGEBRA)
+        assert (factor > 1) == (not made.within_reach)
+    assert made.rate_needed == pytest.approx(1.5 * made.distance / us, rel=ALGEBRA)
+    assert made.links == made.rate_factor == pytest.approx(1.5 * made.distance / us / rate, rel=ALGEBRA)
+    assert made.links_guaranteed == planner.links_guaranteed(made.distance, made.distance * us, 1e7, 0.01, 0.01, 1.5)
+    assert made.links_guaranteed.links > made.links
+    assert made.duration == pytest.approx(target.gates * made.distance * us, rel=ALGEBRA)
+    plenty = planner.plan(target, 1e12, fidelity, bulk_error=bulk)
+    assert (plenty.rate_factor, plenty.links_guaranteed) == (1.0, None)
 
 
-def test_a_plan_says_what_is_a_model():
-    printed = str(planner.plan(planner.SMALL, 1e3, 0.8))
-    assert printed.count("[M]") == 5
-    assert "out of reach" in printed
-    assert "200 logical qubits, 1e+08 gates" in printed
+@TARGETS
+@pytest.mark.parametrize("fidelity", [0.7, 0.86, 0.9, 0.94, 0.97])
+def test_the_best_of_several_rounds(target, fidelity):
+    """Against all pairs of rounds and distance: few links of many poor pairs, or of a few good ones."""
+    methods = ("dejmps",) * 4
+    rounds = distillation.rounds(bell.werner(fidelity), 1e5, methods, gate_error=1e-3, readout_error=1e-3)
+    candidates = [planner.Pairs(f"{k} rounds", float(one.rate), float(one.fidelity)) for k, one in enumerate(rounds)]
+    found = planner.best_plan(target, [planner.Pairs("none", 0.0, float("nan")), *candidates])
+    links, name, distance = min((d / us / c.rate, c.name, d) for c in candidates for d in ODD if _meets(target, d, 1e-3, 1 - c.fidelity))
+    assert (found.pairs.name, found.distance, found.within_reach) == (name, distance, True)
+    assert found.links == pytest.approx(links, rel=ALGEBRA)
+
+
+def test_the_choice_depends_on_the_target_and_on_the_pairs():
+    """Better pairs pay where they save more distance than rate: not where many modules ask for the distance anyway."""
+    poor, good = planner.Pairs("poor", 1e5, 0.97), planner.Pairs("good", 7e4, 0.985)
+    chosen = [planner.best_plan(target, [poor, good]).pairs.name for target in (planner.Target(1e5, 1e4), planner.SMALL)]
+    assert chosen == ["poor", "good"]
+    lost = planner.best_plan(planner.SMALL, [planner.Pairs("fast", 1e9, 0.5), planner.Pairs("near", 1.0, 0.85)])
+    assert (lost.pairs.name, lost.within_reach) == ("near", False)
+
+
+def test_a_table_says_what_is_a_model():
+    both = [planner.plan(target, 1e3, 0.8, name="one click") for target in (planner.SMALL, planner.LARGE)]
+    lines = planner.table(both).splitlines()
+    rows = {line[:34].strip(): line[34:].split() for line in lines if not line.startswith(("[M]", "    "))}
+    assert rows["logical gates"] == ["1e+08", "1e+12"]
+    assert rows["within reach"] == ["out", "of", "reach"] * 2
+    assert rows["1 - F must fall by [M]"] == [f"{plan.infidelity_factor:.4g}" for plan in both]
+    assert rows["must rise by, for one link [M]"] == [f"{plan.links:.4g}" for plan in both]
+    assert rows["failure allowed [M]"] == ["0.1", "0.1"]
+    assert rows["round [M]"] == ["1", "us"] * 2
+    assert rows["guaranteed [M]"] == ["not", "told"] * 2
+    given = {"logical qubits", "logical gates", "pairs", "fidelity of a pair", "within reach", "pairs of one link, /s"}
+    assert {name for name in rows if "[M]" not in name} == given
+    notes = [line for line in lines if line.startswith("[M]")]
+    assert [sum(word in note for note in notes) for word in ("one operation across a seam at a time", "half of the failure")] == [1, 1]
+    assert str(both[0]).splitlines()[-len(notes) - 1 :] == lines[-len(notes) - 1 :]
+    assert "local error too high" in str(planner.plan(planner.SMALL, 1e3, 0.8, local_error=0.2))
 
 
 def test_refusals():
@@ -94,6 +159,10 @@ def test_refusals():
         (lambda: planner.plan(planner.SMALL, 1.0, 1.1), "fidelity must be above 0 and at most 1"),
         (lambda: planner.plan(planner.SMALL, 1.0, 0.9, bulk_error=0.02), "bulk_error must be above 0 and at most 0.01"),
         (lambda: planner.plan(planner.SMALL, 1.0, 0.9, bulk_error=0.0099), "bulk_error must be low enough"),
+        (lambda: planner.plan(planner.SMALL, float("nan"), 0.9), "rate must be above 0"),
+        (lambda: planner.plan(planner.SMALL, 1.0, 0.9, success_probability=0.0), "success_probability must be above 0"),
+        (lambda: planner.plan(planner.SMALL, 1.0, 0.9, shortfall=0.0), "shortfall must be above 0"),
+        (lambda: planner.best_plan(planner.SMALL, [planner.Pairs("dark", 0.0, 0.9)]), r"makes pairs, but are \['dark'\]"),
     ]
     for call, message in refused:
         with pytest.raises(ValueError, match=message):

@@ -5,6 +5,10 @@ r"""Optical fibre: attenuation, coupling at each end, group delay, dispersion, b
 with the delay told apart. Source: Agrawal, Fiber-Optic Communication Systems, ch. 2.
 """
 
+import dataclasses
+
+import jax.numpy as jnp
+
 from .. import parameters
 from ..linear.path import Path
 from ..numerics import sqrt
@@ -46,3 +50,12 @@ class Fibre(AbstractStage):
         amplitude = sqrt(transmission(self.attenuation * self.length + self.coupling_in + self.coupling_out))
         response = Along(Path.flat(amplitude, self.noise_photons), self.beta2 * self.length / 2)
         return Prepared(response, delay=self.group_index * self.length / c_0)
+
+    def halves(self) -> "tuple[Fibre, Fibre]":
+        """The first half and the second, with half of the noise each."""
+        half = dataclasses.replace(self, length=self.length / 2, noise_photons=self.noise_photons / 2)
+        return dataclasses.replace(half, coupling_out=jnp.zeros(())), dataclasses.replace(half, coupling_in=jnp.zeros(()))
+
+    def backwards(self) -> "Fibre":
+        """Passed from its other end."""
+        return dataclasses.replace(self, coupling_in=self.coupling_out, coupling_out=self.coupling_in)

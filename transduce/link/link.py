@@ -292,24 +292,43 @@ def channel(
     grid = grid_for(link.poles, *([packet] if detection is None else [packet, detection]))
     response = link.response.over(grid.omega).filtered()
     if detection is not None:
-        return detected(grid, response, packet, detection, arrival_offset)
+        return detected(grid, response, packet, detection, arrival_offset).channel
     sent = jax.vmap(packet.spectrum)(grid.omega)
-    return matched(grid, response.u * sent, sent, response.noise)
+    return matched(grid, response.u * sent, sent, response.noise).channel
 
 
-def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"], noise: Float[Array, " m"]) -> ModeChannel:
-    """(t, n) in the matched mode; at efficiency 0 that mode is the packet itself."""
+class Reading(NamedTuple):
+    """What a receiver finds in its mode.
+
+    Attributes:
+        omega: of the nodes, rad/s.
+        terms: their shares in t, their weights included.
+        channel: (t, n), the packet on time.
+    """
+
+    omega: Float[Array, " m"]
+    terms: Complex[Array, " m"]
+    channel: ModeChannel
+
+    def late(self, delay: Scalar) -> Complex[Array, ""]:
+        """t where the packet comes later than the receiver's clock expects it (s)."""
+        return jnp.sum(self.terms * jnp.exp(1j * self.omega * delay))
+
+
+def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"], noise: Float[Array, " m"]) -> Reading:
+    """In the matched mode; at efficiency 0 that mode is the packet itself."""
     power = abs2(arriving)
     efficiency = grid.weight @ power
     dark = efficiency < DARK
-    profile = jnp.where(dark, abs2(sent), power / jnp.where(dark, 1.0, efficiency))
-    return ModeChannel(sqrt(efficiency) + 0j, grid.weight @ (profile * noise))
+    profile = grid.weight * jnp.where(dark, abs2(sent), power / jnp.where(dark, 1.0, efficiency))
+    amplitude = sqrt(efficiency) + 0j
+    return Reading(grid.omega, profile * amplitude, ModeChannel(amplitude, profile @ noise))
 
 
 def detected(
     grid: Nodes, response: Response, packet: AbstractWavepacket, detection: AbstractWavepacket, offset: Scalar | float | None
-) -> ModeChannel:
-    """(t, n) in a given mode, the receiver's clock set by ``offset`` (s) or, where that is None, to the largest |t|.
+) -> Reading:
+    """In a given mode, the receiver's clock set by ``offset`` (s) or, where that is None, to the largest |t|.
 
     Both packets are moved to where their middles meet, so that the integrand does not oscillate for where they stand in time.
     """
@@ -323,8 +342,8 @@ def detected(
         apart = best_offset(grid, *frozen((overlap, packet.duration + detection.duration)))
     else:
         apart = offset - (middles[0] - middles[1])
-    t = jnp.sum(grid.weight * overlap * jnp.exp(-1j * grid.omega * apart))
-    return ModeChannel(t, grid.weight @ (abs2(mode) * response.noise))
+    terms = grid.weight * overlap * jnp.exp(-1j * grid.omega * apart)
+    return Reading(grid.omega, terms, ModeChannel(jnp.sum(terms), grid.weight @ (abs2(mode) * response.noise)))
 
 
 def best_offset(grid: Nodes, overlap: Complex[Array, " m"], span: Float[Array, ""]) -> Float[Array, ""]:

@@ -32,10 +32,13 @@ from ..linear.noise import PairMoments
 from ..numerics import DARK, abs2, sqrt
 from ..parameters import Scalar
 from .arms import Arm, Scene, converting, mode_of, pairing
-from .emission import phase_jitters
+from .base import AbstractStage
+from .fibre import Fibre
 from .link import Link
-from .node import Node, check_carriers
+from .node import Connection, Node, check_carriers
 from .quadrature import ORDER, Nodes
+from .routing import Station
+from .synchronisation import Synchronisation, phase_jitters
 from .wavepacket import AbstractWavepacket
 
 
@@ -46,8 +49,7 @@ class Meeting(eqx.Module):
         a, b: the nodes, their devices pumped for conversion or for pairs.
         path_a, path_b: the stages between each transducer's optical port and the station.
         frequency_shift: what b's path adds to the optical carrier beyond a's (rad/s); with it the carriers of both must agree.
-        timing_offset: how much later than compensated b's packet arrives (s).
-        carrier_offset: how far b's carrier then still lies above a's (rad/s).
+        synchronisation: of the two nodes; None: perfect but for the qubits' own jitter.
 
     Raises:
         ValueError: carriers that do not agree, or a path that names a stage "up".
@@ -58,8 +60,7 @@ class Meeting(eqx.Module):
     path_a: Link
     path_b: Link
     frequency_shift: Scalar = parameters.detuning(0.0)
-    timing_offset: Scalar = parameters.time(0.0)
-    carrier_offset: Scalar = parameters.detuning(0.0)
+    synchronisation: Synchronisation | None = None
 
     def __check_init__(self) -> None:
         parameters.check(self)
@@ -83,17 +84,25 @@ class Meeting(eqx.Module):
             node.device.linear_system().gate()
             path.gate()
 
-    @property
-    def phase_jitter(self) -> Scalar:
-        """sigma between the arms, rad rms: both qubits' in quadrature."""
-        return phase_jitters(self.a.qubit, self.b.qubit)[0]
+    @classmethod
+    def of(cls, connection: Connection) -> "Meeting":
+        """The meeting at a connection's ``Station`` or, where its path has none, half-way: in its middle fibre, or before it where the
+        fibres are even in number; at b where there is no fibre. b's arm is the rest of the path, the other way round.
+        """
+        first, second = _halves(connection.path)
+        shift, clocks = -connection.frequency_shift, connection.synchronisation
+        return cls(connection.a, connection.b, first, second, frequency_shift=shift, synchronisation=clocks)
 
     @property
-    def differential_phase_jitter(self) -> Scalar:
-        """sigma_D of the increment between two uses, rad rms: both qubits' in quadrature."""
-        return phase_jitters(self.a.qubit, self.b.qubit)[1]
+    def carrier_offset(self) -> Scalar:
+        """How far b's carrier lies above a's, rad/s."""
+        return jnp.zeros(()) if self.synchronisation is None else self.synchronisation.carrier_offset
 
-    def converted(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Station, tuple[ModeChannel, ModeChannel]]":
+    def phase_jitters(self, separation: Scalar | None = None) -> tuple[Scalar, Scalar]:
+        """Between the arms, of one use, and of the increment between two (see ``synchronisation.phase_jitters``), rad rms."""
+        return phase_jitters(self.a.qubit, self.b.qubit, self.synchronisation, separation)
+
+    def converted(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Arrived, tuple[ModeChannel, ModeChannel]]":
         """Both nodes send the photon by conversion: what arrives, and each arm's (t, n) from microwave port to detector.
 
         Args:
@@ -110,9 +119,9 @@ class Meeting(eqx.Module):
         noises = [one.noise for one in arrived]
         own = [scene.grid.weight @ (abs2(mode) * noise) for (mode, _), noise in zip(modes, noises, strict=True)]
         a, b = (ModeChannel(sqrt(power) + 0j, noise) for (_, power), noise in zip(modes, own, strict=True))
-        return _station(scene, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
+        return _arrived(scene, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
 
-    def paired(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Station, tuple[PairMoments, PairMoments]]":
+    def paired(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Arrived, tuple[PairMoments, PairMoments]]":
         """Both nodes make pairs: what arrives, and the moments of (kept microwave mode, sent optical mode at the detectors).
 
         Args:
@@ -132,10 +141,43 @@ class Meeting(eqx.Module):
             kept, strength = mode_of(scene.grid, sent * one.u * pair.correlation, sent)
             own.append(scene.grid.weight @ (abs2(sent) * noise))
             moments.append(PairMoments(scene.grid.weight @ (abs2(kept) * pair.second), own[-1], sqrt(strength) + 0j))
-        return _station(scene, scene.sent, noises, own, arms), (moments[0], moments[1])
+        return _arrived(scene, scene.sent, noises, own, arms), (moments[0], moments[1])
 
 
-class Station(NamedTuple):
+def _halves(path: Link) -> tuple[Link, Link]:
+    """The two arms of a path, each from its node to the station."""
+    stages = list(zip(path.names, path.parts, strict=True))
+    fibres = [k for k, (_, part) in enumerate(stages) if isinstance(part, Fibre)]
+    stations = [k for k, (_, part) in enumerate(stages) if isinstance(part, Station)]
+    if len(stations) > 1:
+        raise ValueError(f"Meeting.of: the path must have at most one Station, but has {len(stations)}")
+    if stations:
+        first, second = stages[: stations[0]], stages[stations[0] + 1 :]
+    elif len(fibres) % 2:
+        cut = fibres[len(fibres) // 2]
+        name, middle = stages[cut]
+        assert isinstance(middle, Fibre)
+        near, far = middle.halves()
+        first, second = [*stages[:cut], (name, near)], [(name, far), *stages[cut + 1 :]]
+    else:
+        cut = fibres[len(fibres) // 2] if fibres else len(stages)
+        first, second = stages[:cut], stages[cut:]
+    back = [(name, _backwards(part)) for name, part in reversed(second)]
+    one, two = (dict(arm or [("station", Station())]) for arm in (first, back))
+    return Link(image=path.image, **one), Link(image=path.image, **two)
+
+
+def _backwards(part: AbstractStage) -> AbstractStage:
+    """A stage passed from its other end."""
+    if isinstance(part, Fibre):
+        return part.backwards()
+    if isinstance(part, Link):
+        names, parts = reversed(part.names), (_backwards(one) for one in reversed(part.parts))
+        return Link(image=part.image, **dict(zip(names, parts, strict=True)))
+    return part
+
+
+class Arrived(NamedTuple):
     """What arrives at the beam splitter.
 
     Attributes:
@@ -201,7 +243,7 @@ def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Sca
     return newton(terms, tau)
 
 
-def _station(scene: Scene, modes: tuple, noises: list, own: list, arms: list[Arm]) -> Station:
+def _arrived(scene: Scene, modes: tuple, noises: list, own: list, arms: list[Arm]) -> Arrived:
     """Each detector sees half of either arm."""
     flux = scene.grid.weight @ (noises[0] + noises[1]) / 2
-    return Station(scene.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), scene.span)
+    return Arrived(scene.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), scene.span)

@@ -14,6 +14,7 @@ from .base import AbstractStage
 from .convert import Convert
 from .emission import Absorb, Emit, Qubit
 from .link import Link
+from .synchronisation import Synchronisation
 from .wavepacket import AbstractWavepacket
 
 RESERVED = ("emit", "up", "down", "absorb")
@@ -24,11 +25,18 @@ class Node(eqx.Module):
 
     Attributes:
         qubit: T1, T2, frequency, phase jitter.
-        device: the transducer, pumped for conversion.
+        device: the transducer, pumped for conversion or for pairs.
+        memory: where the node's half of a pair waits, its t1 and t2; None: in the qubit.
     """
 
     qubit: Qubit
     device: AbstractDevice
+    memory: Qubit | None = None
+
+    @property
+    def keeper(self) -> Qubit:
+        """Where the node's half of a pair waits."""
+        return self.qubit if self.memory is None else self.memory
 
 
 def check_carriers(must: str, sender: Node, receiver: Node, shift: Scalar) -> None:
@@ -51,12 +59,14 @@ class Connection(eqx.Module):
         a, b: sender and receiver.
         path: the stages between the two transducers' optical ports.
         frequency_shift: what the path adds to the optical carrier (rad/s); with it the carriers of both ends must agree.
+        synchronisation: of the two ends; None: perfect but for the qubits' own jitter.
     """
 
     a: Node
     b: Node
     path: Link
     frequency_shift: Scalar = parameters.detuning(0.0)
+    synchronisation: Synchronisation | None = None
 
     def __check_init__(self) -> None:
         parameters.check(self)

@@ -1,14 +1,16 @@
 r"""Heralded entanglement over real hardware: one click, two clicks, or one click of pairs, of two nodes that meet at a station.
 
-.. math:: \text{rate} = d\,p / t_{attempt}, \qquad t_{attempt} = k\,t_{photon} + 2 \max(\tau_a, \tau_b)
+.. math:: \text{rate} = R\,p, \qquad t_{attempt} = k\,t_{photon} + 2 \max(\tau_a, \tau_b) + t_{reset}
 
-with d the smaller duty cycle, k photons one after the other per attempt, and the news sent back along the longer arm. Model: attempts are
-independent, one at a time, and the nodes wait without decay (memories are another matter). The states are those of ``qubit.heralding``,
-``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving modes, and the noise beside them
-in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see ``link.meeting``): many modes, each dim.
+with R attempts per second (see ``schedule``), k photons one after the other per attempt, and the news sent back along the longer arm. Until
+it is there, and after the first of two photons, both nodes' memories decay. The states are those of ``qubit.heralding``,
+``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving modes, averaged exactly over their
+jitter, and the noise beside them in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see
+``link.meeting``): many modes, each dim. Model: attempts are independent.
 """
 
 import abc
+from collections.abc import Callable
 from typing import Any, Literal
 
 import equinox as eqx
@@ -20,42 +22,57 @@ from .. import parameters
 from ..gaussian.channel import ModeChannel
 from ..linear.noise import PairMoments
 from ..link.emission import Emission, emission
-from ..link.meeting import Meeting, Station
+from ..link.meeting import Arrived, Meeting
+from ..link.node import Connection
 from ..link.wavepacket import AbstractWavepacket
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..qubit.bell_measurement import two_click
 from ..qubit.detector import Detector
+from ..qubit.distillation import Target
 from ..qubit.heralded_pair import HeraldedPair
 from ..qubit.heralding import one_click
+from ..qubit.memory import aged
 from ..qubit.pairs import pair_click
 from ..units import GHz, kHz, show
 from .base import AbstractProtocol
+from .performance import AbstractPerformance
+from .schedule import Attempt, Schedule
 
 
-class Heralded(eqx.Module):
+class Heralded(AbstractPerformance):
     r"""What a heralded protocol achieves.
 
     Attributes:
-        state: the pair that one pattern leaves, unnormalised.
+        state: the pair that one pattern leaves, unnormalised, when the news is there.
         fidelity: of it, to the nearest Bell state; read it beside the success probability.
         success_probability: of an attempt, any pattern.
-        attempt_duration: photons and the way of the longer arm, there and back (s).
-        rate: pairs per second, one attempt at a time.
+        attempt: photons, and the way of the longer arm, there and back.
+        rate: pairs per second.
         channel_a, channel_b: (t, n) from qubit to detector; of pairs, moments of (kept, sent) there. Detector efficiency left out.
-        overlap: :math:`\xi` of the two arriving modes.
+        overlap: :math:`\xi` of the two arriving modes, in the mean over attempts.
         background_counts: mean counts of a detector in one gate that come from outside of these modes.
     """
 
     state: HeraldedPair
     fidelity: Float[Array, ""]
     success_probability: Float[Array, ""]
-    attempt_duration: Float[Array, ""]
+    attempt: Attempt
     rate: Float[Array, ""]
     channel_a: ModeChannel | PairMoments
     channel_b: ModeChannel | PairMoments
     overlap: Complex[Array, ""]
     background_counts: Float[Array, ""]
+
+    @property
+    def pair(self) -> Complex[Array, "4 4"]:
+        """Of a herald of sign +."""
+        return self.state.framed()
+
+    @property
+    def bell(self) -> Target:
+        """Of one node excited, or of equal ones where a source stands between them."""
+        return "phi+" if self.state.even else "psi+"
 
 
 class AbstractHeralding(AbstractProtocol):
@@ -66,6 +83,7 @@ class AbstractHeralding(AbstractProtocol):
         detector: one of the station's.
         filter_bandwidth: FWHM (rad/s) of the Lorentzian filter before the detectors, around a's carrier; the photon passes it too.
         gate: s, at least the photon's length, which is the default; it does not cut the photon. Shorter in traced code: NaN.
+        schedule: how often it is tried.
 
     Raises:
         ValueError: a gate shorter than the photon.
@@ -75,6 +93,7 @@ class AbstractHeralding(AbstractProtocol):
     detector: Detector = eqx.field(default_factory=Detector)
     filter_bandwidth: Scalar = parameters.frequency(box=(100 * kHz, 10 * GHz))
     gate: Scalar | None = parameters.duration(None)
+    schedule: Schedule = eqx.field(default_factory=Schedule, kw_only=True)
 
     def __check_init__(self) -> None:
         parameters.check(self)
@@ -89,13 +108,14 @@ class AbstractHeralding(AbstractProtocol):
     def herald(self, meeting: Meeting) -> Heralded:
         """The figures over a meeting, traced."""
 
-    def __call__(self, meeting: Meeting) -> Heralded:
-        """The pair over a meeting.
+    def __call__(self, connection: Connection | Meeting) -> Heralded:
+        """The pair over a meeting, or over the one that a connection makes (``Meeting.of``).
 
         Raises:
             UnstableError: a device of concrete values is unstable. In traced code its figures are NaN.
             ValueError: a device that is pumped for the other kind of protocol.
         """
+        meeting = Meeting.of(connection) if isinstance(connection, Connection) else connection
         if not is_concrete(*jax.tree.leaves((self, meeting))):
             return self.herald(meeting)
         meeting.gate()
@@ -117,9 +137,12 @@ class OneClick(AbstractHeralding):
         station, channels, coherence = _sent(self, meeting)
         detector, background = _seen(self, station)
         alpha_b = self.excitation if self.excitation_b is None else self.excitation_b
-        overlap, jitter = station.overlap(meeting.timing_offset), meeting.phase_jitter
-        state = one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
-        return _figures(self, meeting, station, state, channels, overlap, background, uses=1)
+        jitter, _ = meeting.phase_jitters()
+
+        def state(overlap: Array) -> HeraldedPair:
+            return one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
+
+        return _figures(self, meeting, station, state, channels, background, uses=1)
 
 
 class TwoClick(AbstractHeralding):
@@ -143,9 +166,13 @@ class TwoClick(AbstractHeralding):
     def herald(self, meeting: Meeting) -> Heralded:
         station, channels, coherence = _sent(self, meeting)
         detector, background = _seen(self, station)
-        overlap, jitter = station.overlap(meeting.timing_offset), meeting.differential_phase_jitter
-        state = two_click(*channels, detector, overlap, coherence, jitter)
-        return _figures(self, meeting, station, state, channels, overlap, background, uses=2 if self.encoding == "time-bin" else 1)
+        bins = self.encoding == "time-bin"
+        _, jitter = meeting.phase_jitters(self.photon.duration if bins else None)
+
+        def state(overlap: Array) -> HeraldedPair:
+            return two_click(*channels, detector, overlap, coherence, jitter)
+
+        return _figures(self, meeting, station, state, channels, background, uses=2 if bins else 1)
 
 
 class PairClick(AbstractHeralding):
@@ -156,9 +183,12 @@ class PairClick(AbstractHeralding):
     def herald(self, meeting: Meeting) -> Heralded:
         station, moments = meeting.paired(self.photon, self.filter_bandwidth)
         detector, background = _seen(self, station)
-        overlap = station.overlap(meeting.timing_offset)
-        state = pair_click(*moments, detector, overlap, phase_jitter=meeting.phase_jitter)
-        return _figures(self, meeting, station, state, moments, overlap, background, uses=1)
+        jitter, _ = meeting.phase_jitters()
+
+        def state(overlap: Array) -> HeraldedPair:
+            return pair_click(*moments, detector, overlap, phase_jitter=jitter)
+
+        return _figures(self, meeting, station, state, moments, background, uses=1)
 
 
 @eqx.filter_jit
@@ -166,7 +196,7 @@ def _compiled(protocol: AbstractHeralding, meeting: Meeting) -> Heralded:
     return protocol.herald(meeting)
 
 
-def _sent(protocol: OneClick | TwoClick, meeting: Meeting) -> tuple[Station, tuple[ModeChannel, ModeChannel], Scalar]:
+def _sent(protocol: OneClick | TwoClick, meeting: Meeting) -> tuple[Arrived, tuple[ModeChannel, ModeChannel], Scalar]:
     """What arrives, each arm from qubit to detector, and the coherence that both emissions leave."""
     station, arms = meeting.converted(protocol.photon, protocol.filter_bandwidth)
     a, b = (emission(node.qubit, protocol.photon) for node in (meeting.a, meeting.b))
@@ -177,7 +207,7 @@ def _emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
     return ModeChannel(sqrt(sent.efficiency) * arm.transmission, arm.noise)
 
 
-def _seen(protocol: AbstractHeralding, station: Station) -> tuple[Detector, Scalar]:
+def _seen(protocol: AbstractHeralding, station: Arrived) -> tuple[Detector, Scalar]:
     """The detector with the noise beside the photons' modes in its gate, and that noise in counts."""
     length = protocol.photon.duration
     gate = length if protocol.gate is None else protocol.gate
@@ -189,14 +219,34 @@ def _seen(protocol: AbstractHeralding, station: Station) -> tuple[Detector, Scal
 def _figures(
     protocol: AbstractHeralding,
     meeting: Meeting,
-    station: Station,
-    state: HeraldedPair,
+    station: Arrived,
+    state: Callable[[Array], HeraldedPair],
     channels: tuple[Any, Any],
-    overlap: Array,
     background: Scalar,
     *,
     uses: int,
 ) -> Heralded:
-    duration, success = uses * protocol.photon.duration + 2 * station.delay, state.success_probability
+    """From the state that an overlap leaves: it is averaged over delays, and waits for the news."""
+    clocks, travel = meeting.synchronisation, 2 * station.delay
+
+    def later(delay: Scalar) -> tuple[HeraldedPair, Array]:
+        overlap = station.overlap(delay)
+        return state(overlap), overlap
+
+    pair, overlap = later(jnp.zeros(())) if clocks is None else clocks.late(later)
+    wait = travel + (uses - 1) * protocol.photon.duration
+    kept = aged(pair, meeting.a.keeper, meeting.b.keeper, wait, wait)
     duty = jnp.minimum(meeting.a.device.duty_cycle, meeting.b.device.duty_cycle)
-    return Heralded(state, state.fidelity, success, duration, duty * success / duration, *channels, overlap, background)
+    attempt = protocol.schedule.attempt(uses * protocol.photon.duration, travel, duty)
+    rate = attempt.rate * pair.success_probability
+    return Heralded(
+        state=kept,
+        fidelity=kept.fidelity,
+        success_probability=pair.success_probability,
+        attempt=attempt,
+        rate=rate,
+        channel_a=channels[0],
+        channel_b=channels[1],
+        overlap=overlap,
+        background_counts=background,
+    )

@@ -1,14 +1,72 @@
-"""What a transfer achieves, what each stage costs it, and both as a table."""
+"""What every protocol answers; and what a transfer achieves, what each stage costs it, and both as a table."""
+
+import abc
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..link.link import LinkFigures
 from ..numerics import is_concrete
+from ..qubit.distillation import Target
 from ..qubit.encodings import Process
+from ..qubit.entanglement import coherent_information
+from ..qubit.heralded_pair import HeraldedPair
 from ..units import show
+from .schedule import Attempt
+
+
+class AbstractPerformance(eqx.Module):
+    r"""What a protocol achieves over a connection, as pairs of qubits a and b: one interface for optimisation, targets and sweeps.
+
+    To add one: a final class with these attributes and ``pair``.
+
+    Attributes:
+        fidelity: of a pair to the nearest Bell state, given success, when both ends know of it; lost weight is error.
+        success_probability: of an attempt; 1 where there is no herald.
+        attempt: how long one takes, and how many there are.
+        rate: pairs per second: the attempts' rate times the success probability.
+    """
+
+    fidelity: eqx.AbstractVar[Float[Array, ""]]
+    success_probability: eqx.AbstractVar[Float[Array, ""]]
+    attempt: eqx.AbstractVar[Attempt]
+    rate: eqx.AbstractVar[Float[Array, ""]]
+
+    @property
+    @abc.abstractmethod
+    def pair(self) -> Complex[Array, "4 4"]:
+        """The pair's state given success, index 2 i + j of a in i and b in j; trace 1 but for what left the qubits.
+
+        Its phase, which is known, is taken up by a frame: the nearest Bell state has sign +.
+        """
+
+    @property
+    @abc.abstractmethod
+    def bell(self) -> Target:
+        """The Bell state that the pair is nearest to."""
+
+    @property
+    def attempt_duration(self) -> Float[Array, ""]:
+        """Of one memory, s."""
+        return self.attempt.duration
+
+    @property
+    def ebits(self) -> Float[Array, ""]:
+        """Coherent information of a pair: ebits that one-way distillation surely makes of it (see ``qubit.entanglement``)."""
+        return coherent_information(self.pair)
+
+    @property
+    def ebit_rate(self) -> Float[Array, ""]:
+        """Ebits per second by one-way distillation of many pairs: at least ``rate`` times ``ebits``, and 0 where that is negative."""
+        return self.rate * jnp.maximum(self.ebits, 0.0)
+
+    @property
+    def fractions(self) -> dict[str, Float[Array, ""]]:
+        """The rate over each limit of the attempts' (see ``Attempt.limits``), were every one of them a success."""
+        return {name: self.rate / limit for name, limit in self.attempt.limits.items()}
 
 
 class Share(eqx.Module):
@@ -49,7 +107,7 @@ class Budget(eqx.Module):
         return "\n".join(lines)
 
 
-class Performance(eqx.Module):
+class Transferred(AbstractPerformance):
     """What a transfer achieves.
 
     Attributes:
@@ -58,9 +116,13 @@ class Performance(eqx.Module):
         packet: (t, n) of the photon through the same row.
         channel: (t, n) from qubit to qubit, emission and absorption included.
         coherence: factor of |1><0| beyond t, per use.
+        kept: the pair that a transfer of half of one leaves, with the herald's success as its probability.
         photon_length: from 1e-6 to 1 - 1e-6 of the photon's energy (s).
         latency: pure delay of the link and the photons' length (s).
-        rate: successful transfers per second, one at a time: success probability over latency, times the devices' smallest duty cycle.
+        fidelity: of the sender's ancilla and the receiver's qubit, both kept until the news of a herald is back.
+        success_probability: of the herald; 1 for single rail.
+        attempt: photons, the way there and, of an encoding with a herald, the news back.
+        rate: successful transfers per second.
         budget: of a connection of concrete values, by stage; None in traced code.
     """
 
@@ -71,6 +133,10 @@ class Performance(eqx.Module):
     coherence: Float[Array, ""]
     photon_length: Float[Array, ""]
     latency: Float[Array, ""]
+    kept: HeraldedPair
+    fidelity: Float[Array, ""]
+    success_probability: Float[Array, ""]
+    attempt: Attempt
     rate: Float[Array, ""]
     budget: Budget | None = None
 
@@ -95,9 +161,14 @@ class Performance(eqx.Module):
         return self.process.average_fidelity_heralded
 
     @property
-    def success_probability(self) -> Float[Array, ""] | None:
-        """Of the herald; None for single rail."""
-        return self.process.success_probability
+    def pair(self) -> Complex[Array, "4 4"]:
+        """Of the sender's ancilla and the receiver's qubit."""
+        return self.kept.framed()
+
+    @property
+    def bell(self) -> Target:
+        """A transfer leaves the Bell state of equal qubits."""
+        return "phi+"
 
     def __repr__(self) -> str:
         if not is_concrete(*jax.tree.leaves(self)) or self.rate.ndim:
@@ -105,7 +176,7 @@ class Performance(eqx.Module):
         return "\n".join([*_lines(self), *([] if self.budget is None else ["", str(self.budget)])])
 
 
-def _lines(done: Performance) -> list[str]:
+def _lines(done: Transferred) -> list[str]:
     """Each figure beside the line it is judged by."""
 
     def row(name: str, value: str, line: str = "") -> str:
@@ -128,9 +199,9 @@ def _lines(done: Performance) -> list[str]:
         row("  entanglement fidelity", number(done.entanglement_fidelity), "1/2: Bell"),
         row("  average fidelity", number(done.average_fidelity), "2/3: classical; lost photons are errors"),
     ]
-    if done.success_probability is not None and done.average_fidelity_heralded is not None:
+    if done.average_fidelity_heralded is not None:
         rows += [
             row("  average fidelity, heralded", number(done.average_fidelity_heralded), "2/3: classical; read it with the next line"),
             row("  success probability", number(done.success_probability)),
         ]
-    return [*rows, row("  transfers", f"{float(done.rate):.4g} /s", "one at a time")]
+    return [*rows, row("  transfers", f"{float(done.rate):.4g} /s")]

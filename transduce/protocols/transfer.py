@@ -19,17 +19,22 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
-from ..link.emission import Emission, absorption, emission, phase_jitters
-from ..link.link import Link, LinkFigures, Row, Table, Terms, detected, figures, grid_for, matched
-from ..link.node import Connection
+from ..link.emission import Emission, absorption, emission
+from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, detected, figures, grid_for, matched
+from ..link.node import Connection, Node
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
+from ..link.synchronisation import Synchronisation, phase_jitters
 from ..link.wavepacket import AbstractWavepacket
 from ..numerics import DARK, abs2, is_concrete, sqrt
+from ..parameters import Scalar
 from ..qubit.encodings import AbstractEncoding, DualRail, Process, SingleRail, TimeBin
+from ..qubit.heralded_pair import HeraldedPair
+from ..qubit.memory import aged
 from ..units import Hz
 from .base import AbstractProtocol
-from .performance import Budget, Performance, Share
+from .performance import Budget, Share, Transferred
+from .schedule import Schedule
 
 SAMPLES, MOST_SAMPLES = 512, 2**16
 """Of the matched mode in time: at least, and at most."""
@@ -54,14 +59,16 @@ class Transfer(AbstractProtocol):
         detection: the mode that the receiver absorbs; None: the matched one.
         samples: of the matched mode in time, a power of 2, more where the photon is shorter than the devices' response; None: as many as
             a concrete connection asks for, and 512 in traced code.
+        schedule: how often it is tried.
     """
 
     encoding: AbstractEncoding = eqx.field(converter=_encoding)
     photon: AbstractWavepacket
     detection: AbstractWavepacket | None = None
     samples: int | None = eqx.field(default=None, static=True)
+    schedule: Schedule = eqx.field(default_factory=Schedule, kw_only=True)
 
-    def __call__(self, connection: Connection | Link) -> Performance:
+    def __call__(self, connection: Connection | Link) -> Transferred:
         """The transfer over a connection, or over a bare link between perfect qubits; with its budget where the values are concrete.
 
         Raises:
@@ -75,28 +82,42 @@ class Transfer(AbstractProtocol):
             return _perform(self, connection)
         return _perform(dataclasses.replace(self, samples=samples_needed(connection, self.photon)), connection)
 
-    def limits(self, connection: Connection | Link, objective: str | None = None) -> tuple[Performance, Budget]:
-        """The performance, and the budget by stage of one fidelity (its name in ``Performance``; by default the heralded average)."""
+    def limits(self, connection: Connection | Link, objective: str | None = None) -> tuple[Transferred, Budget]:
+        """The performance, and the budget by stage of one fidelity (its name in ``Transferred``; by default the heralded average)."""
         passage = Passage.over(self, connection)
         performance = self.performance(passage)
         if objective is None:
-            objective = "average_fidelity" if performance.success_probability is None else "average_fidelity_heralded"
+            objective = "average_fidelity" if performance.process.success_probability is None else "average_fidelity_heralded"
         return performance, budget(self, passage, objective)
 
-    def performance(self, passage: "Passage") -> Performance:
+    def performance(self, passage: "Passage") -> Transferred:
         """The figures of a tabulated passage."""
         process, packet, total, coherence = passage.process(self, None)
-        length = self.photon.duration
-        uses = 1 if process.success_probability is None else 2
-        latency = passage.link.delay + uses * length
-        success = 1.0 if process.success_probability is None else process.success_probability
+        length, delay = self.photon.duration, jnp.asarray(passage.link.delay, float)
         coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)  # unstable: no figure of this lane is a number
-        rate = passage.link.duty * success / latency
-        return Performance(process, passage.figures, packet, total, coherence, length, jnp.asarray(latency), rate)
+        heralded = process.success_probability is not None
+        photons, travel = self.encoding.bins * length, 2 * delay if heralded else delay
+        attempt = self.schedule.attempt(photons, travel, passage.link.duty)
+        kept = _kept(process, passage.nodes, photons + travel, travel - delay)
+        success, rate = kept.success_probability, attempt.rate * kept.success_probability
+        return Transferred(
+            process=process,
+            link=passage.figures,
+            packet=packet,
+            channel=total,
+            coherence=coherence,
+            photon_length=length,
+            latency=delay + photons,
+            kept=kept,
+            fidelity=kept.fidelity,
+            success_probability=success,
+            attempt=attempt,
+            rate=rate,
+        )
 
 
 @eqx.filter_jit
-def _perform(transfer: Transfer, connection: Connection | Link) -> Performance:
+def _perform(transfer: Transfer, connection: Connection | Link) -> Transferred:
     performance, shares = transfer.limits(connection)
     return eqx.tree_at(lambda done: done.budget, performance, shares, is_leaf=lambda leaf: leaf is None)
 
@@ -107,7 +128,8 @@ class Passage(NamedTuple):
     Attributes:
         names: of the stages.
         link: all of them prepared.
-        ends: the two qubits, or None for a bare link.
+        nodes: the two of a connection, or None for a bare link.
+        synchronisation: of theirs.
         figures: the link at its carrier.
         terms: each stage there.
         grid, sent: quadrature nodes and the packet's spectrum on them.
@@ -117,7 +139,8 @@ class Passage(NamedTuple):
 
     names: tuple[str, ...]
     link: Prepared
-    ends: tuple[Any, Any] | None
+    nodes: tuple[Node, Node] | None
+    synchronisation: Synchronisation | None
     figures: LinkFigures
     terms: Terms
     grid: Nodes
@@ -129,9 +152,9 @@ class Passage(NamedTuple):
     def over(cls, transfer: Transfer, connection: Connection | Link) -> "Passage":
         """Tabulate a connection or a bare link for a transfer."""
         if isinstance(connection, Connection):
-            row, ends = connection.link(), (connection.a.qubit, connection.b.qubit)
+            row, ends, clocks = connection.link(), (connection.a, connection.b), connection.synchronisation
         else:
-            row, ends = connection, None
+            row, ends, clocks = connection, None, None
         link = row.prepare()
         stages = link.response
         assert isinstance(stages, Row)
@@ -143,7 +166,7 @@ class Passage(NamedTuple):
         whole, sent = stages.each(omega), jax.vmap(transfer.photon.spectrum)(omega)
         table, rest = whole.at(slice(0, m)), whole.at(slice(m, None))
         steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m:], rest)
-        return cls(row.names, link, ends, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)
+        return cls(row.names, link, ends, clocks, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)
 
     def core(self, ideal: Bool[Array, " s"] | None) -> Response:
         """The cascade on the nodes, some stages made ideal."""
@@ -163,23 +186,50 @@ class Passage(NamedTuple):
             transfer: its settings.
             ideal: which of emit, the stages, absorb are made ideal; None: none.
         """
-        inner = None if ideal is None else (ideal if self.ends is None else ideal[1:-1])
+        inner = None if ideal is None else (ideal if self.nodes is None else ideal[1:-1])
         response = self.core(inner)
         if transfer.detection is None:
-            packet = matched(self.grid, response.u * self.sent, self.sent, response.noise)
+            reading = matched(self.grid, response.u * self.sent, self.sent, response.noise)
         else:
-            packet = detected(self.grid, response, transfer.photon, transfer.detection, None)
-        if self.ends is None:
+            reading = detected(self.grid, response, transfer.photon, transfer.detection, None)
+        packet, blur = (reading.channel, 0.0) if self.synchronisation is None else _late(reading, self.synchronisation)
+        if self.nodes is None:
             return transfer.encoding.process(packet), packet, packet, jnp.ones(())
-        a, b = self.ends
+        a, b = (node.qubit for node in self.nodes)
         emitted, absorbed = emission(a, transfer.photon), absorption(b, self.mode(transfer, inner))
         if ideal is not None:
             emitted, absorbed = _made_ideal(emitted, ideal[0]), _made_ideal(absorbed, ideal[-1])
         t = packet.transmission * sqrt(emitted.efficiency) * sqrt(absorbed.efficiency)
         total = ModeChannel(t, packet.noise * absorbed.efficiency)
         coherence = emitted.coherence * absorbed.coherence
-        jitter, differential = phase_jitters(a, b)
-        return transfer.encoding.process(total, coherence, jitter, differential), packet, total, coherence
+        separation = transfer.photon.duration if transfer.encoding.bins > 1 else None
+        jitter, differential = phase_jitters(a, b, self.synchronisation, separation)
+        return transfer.encoding.process(total, coherence, sqrt(jitter**2 + blur), differential), packet, total, coherence
+
+
+def _late(reading: Reading, clocks: Synchronisation) -> tuple[ModeChannel, Scalar]:
+    """The channel in the mean over delays, and the variance of a phase that takes from one use's coherence what their spread takes.
+
+    Exact: populations are linear in |t|^2, the coherence of one use in t and that of two uses in |t|^2.
+    """
+    mean = clocks.late(reading.late)
+    spread, square = clocks.late(lambda delay: abs2(reading.late(delay) - mean)), abs2(mean)
+    dark = square < DARK
+    ratio = jnp.where(dark, 0.0, spread / jnp.where(dark, 1.0, square))
+    return ModeChannel(mean * sqrt(1 + ratio), reading.channel.noise), jnp.log1p(ratio)
+
+
+def _kept(process: Process, nodes: tuple[Node, Node] | None, ancilla: Scalar, receiver: Scalar) -> HeraldedPair:
+    """The pair of an ancilla and the received qubit, after each has waited this long (s)."""
+    heralded = process.choi_heralded is not None
+    choi = process.choi_heralded if heralded else process.choi
+    success = process.success_probability if heralded else jnp.ones(())
+    assert choi is not None and success is not None
+    pair = HeraldedPair(success * jnp.real(jnp.diagonal(choi)), success * choi[0, 3], success, patterns=1, even=True)
+    if nodes is None:
+        return pair
+    a, b = (node.keeper for node in nodes)
+    return aged(pair, a, b, ancilla, receiver)
 
 
 def _made_ideal(exchange: Emission, ideal: Bool[Array, ""]) -> Emission:
@@ -249,13 +299,14 @@ def samples_needed(connection: Connection, photon: AbstractWavepacket) -> int:
 
 def budget(transfer: Transfer, passage: Passage, objective: str) -> Budget:
     """The budget of a figure of the process by stage: one vmapped pass over which stage is ideal."""
-    ends = 0 if passage.ends is None else 1
+    ends = 0 if passage.nodes is None else 1
     count = len(passage.names) + 2 * ends
     ideal = jnp.concatenate([jnp.zeros((1, count), bool), jnp.eye(count, dtype=bool), jnp.ones((1, count), bool)])
     value = jax.vmap(lambda mask: getattr(passage.process(transfer, mask)[0], objective))(ideal)
     power, noise, names, shares = passage.terms.powers, passage.terms.referred, passage.names, []
-    if passage.ends is not None:
-        emitted, absorbed = emission(passage.ends[0], transfer.photon), absorption(passage.ends[1], passage.mode(transfer))
+    if passage.nodes is not None:
+        a, b = passage.nodes
+        emitted, absorbed = emission(a.qubit, transfer.photon), absorption(b.qubit, passage.mode(transfer))
         power, noise = [emitted.efficiency, *power, absorbed.efficiency], [jnp.zeros(()), *noise, jnp.zeros(())]
         names = ("emit", *names, "absorb")
     gains = value[1:-1] - value[0]

@@ -25,7 +25,7 @@ from ..numerics import DARK
 from ..parameters import Scalar
 from .bell import fidelity, werner
 from .heralded_pair import check_unit
-from .memory import ExponentialWait, waited
+from .memory import ExponentialWait, FixedWait, NextPairWait, waited
 
 Real = Scalar | float
 Method = Literal["bbpssw", "dejmps", "epl"]
@@ -159,13 +159,16 @@ def rounds(
     readout_error: Real = 0.0,
     memories: tuple[Qubit, Qubit] | None = None,
     target: Target = "psi+",
+    link: NextPairWait | None = None,
+    exchange: Real = 0.0,
 ) -> tuple[Round, ...]:
     r"""A row of rounds, each on two pairs of the round before: rate and fidelity before the first and after each.
 
     .. math:: R' = \tfrac12 p R
 
-    Model: pairs come at independent times of a constant rate, also after a round; the earlier of two waits for the later in
-    the memories (exponentially distributed), at every round; gates and readings take no time; the memories do not fill up.
+    or p over the mean time to two raw pairs, where a cut-off throws old ones away. Model: pairs come at independent times of a constant
+    rate, also after a round; the earlier of two waits for the later in the memories (exponentially distributed), at every round; gates
+    and readings take no time; the memories do not fill up.
 
     Args:
         state: of the raw pairs.
@@ -173,15 +176,21 @@ def rounds(
         methods: one per round, static.
         gate_error, readout_error, target: see ``distil``.
         memories: where the first and the second qubit wait; None: without decay.
+        link: attempts for the raw pairs, with a cut-off; None: a constant rate.
+        exchange: for which a kept pair waits for the other end's reading, s.
 
     Raises:
         ValueError: as ``distil``, or a concrete rate that is not above 0.
     """
     flow = ExponentialWait(rate=jnp.asarray(rate, float)).rate
     found = [Round(state, fidelity(state, target), jnp.ones(()), flow)]
-    for method in methods:
-        kept = state if memories is None else waited(state, *memories, ExponentialWait(rate=flow))
+    news = FixedWait(time=jnp.asarray(exchange, float))
+    for number, method in enumerate(methods):
+        cut = link if number == 0 else None
+        wait = ExponentialWait(rate=flow) if cut is None else cut
+        kept = state if memories is None else waited(state, *memories, wait)
         state, success = distil(kept, state, method, gate_error, readout_error, target)
-        flow = flow * success / 2
+        state = state if memories is None else waited(state, *memories, news)
+        flow = success * (flow / 2 if cut is None else 1 / cut.pair_time)
         found.append(Round(state, fidelity(state, target), success, flow))
     return tuple(found)

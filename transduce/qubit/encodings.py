@@ -11,7 +11,7 @@ J/2 with index 2 in + out. Source: Nielsen, Phys. Lett. A 303, 249 (2002), for t
 """
 
 from abc import abstractmethod
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -67,7 +67,13 @@ class Process(eqx.Module):
 
 
 class AbstractEncoding(eqx.Module):
-    """How a qubit rides on photons. To add one: a final class with ``process``; it gets a channel, and knows no link."""
+    """How a qubit rides on photons. To add one: a final class with ``bins`` and ``process``; it gets a channel, and knows no link.
+
+    Attributes:
+        bins: how many photons' lengths one after the other it takes.
+    """
+
+    bins: eqx.AbstractClassVar[int]
 
     @abstractmethod
     def process(
@@ -137,6 +143,7 @@ class SingleRail(AbstractEncoding):
         phase_calibrated: the receiver's frame takes up the phase of t, so that t is read as \|t\|; static.
     """
 
+    bins: ClassVar[int] = 1
     convention: Convention = eqx.field(static=True, default="leak")
     phase_calibrated: bool = eqx.field(static=True, default=True)
 
@@ -253,6 +260,8 @@ class DualRail(AbstractEncoding):
     that fidelity *rises* with noise at :math:`\eta < 1/9`, by :math:`(1 - 9\eta)/2` per photon: noise makes photons where none arrive.
     """
 
+    bins: ClassVar[int] = 1
+
     def process(
         self, channel: ModeChannel, coherence: Real = 1.0, phase_jitter: Real = 0.0, differential_phase_jitter: Real | None = None
     ) -> Process:
@@ -285,6 +294,8 @@ class TimeBin(AbstractEncoding):
     The jitter that counts is the increment over the bin separation: :math:`\sigma_D^2 = 2\sigma^2` only where the phase noise is white
     on that scale; give ``differential_phase_jitter`` where it is slower.
     """
+
+    bins: ClassVar[int] = 2
 
     def process(
         self, channel: ModeChannel, coherence: Real = 1.0, phase_jitter: Real = 0.0, differential_phase_jitter: Real | None = None

@@ -86,14 +86,25 @@ class HeraldedPair(eqx.Module):
         """``density`` given success; NaN where there is none."""
         return self._given_success(self.density(sign))
 
+    def framed(self) -> Complex[Array, "4 4"]:
+        """``state`` in the frame that takes up the phase of the coherence, which is known."""
+        row, column = (0, 3) if self.even else (1, 2)
+        matrix = jnp.diag(self._given_success(self.populations)).astype(complex)
+        return matrix.at[row, column].set(self._modulus + 0j).at[column, row].set(self._modulus + 0j)
+
     @property
     def fidelity(self) -> Scalar:
         """To the nearest Bell state of the herald's kind: the phase of the coherence is known and taken up by a frame.
 
         NaN with zero gradient where the success probability is 0: the limit depends on the direction there.
         """
+        return self._fidelity(self._modulus)
+
+    @property
+    def _modulus(self) -> Scalar:
+        """Of the coherence given success."""
         given = self._given_success(self.coherence)  # before the root, which reads less than 1e-50 as that
-        return self._fidelity(sqrt(abs2(given + jnp.where(given == 0, TINY**0.5, 0.0))))
+        return sqrt(abs2(given + jnp.where(given == 0, TINY**0.5, 0.0)))
 
     def fidelity_at_phase(self, phase: Real = 0.0) -> Scalar:
         r"""To the Bell state whose coherence has this phase (rad): :math:`|\rho_{01,10}|` becomes Re :math:`e^{-i\phi}\rho_{01,10}`."""

@@ -17,17 +17,19 @@ Model: attempts are independent and equally long, the bath is at zero temperatur
 Source: Collins, Jenkins, Kuzmich and Kennedy, Phys. Rev. Lett. 98, 060502 (2007), for cut-offs; the sums are worked out here.
 """
 
+import dataclasses
 from abc import abstractmethod
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
 from .. import parameters
 from ..link.emission import Qubit
 from ..parameters import Parameter, Scalar
+from .heralded_pair import HeraldedPair
 
 Real = Scalar | float
 
@@ -189,6 +191,15 @@ def _maps() -> np.ndarray:
 _MAPS = _maps()
 
 
+def _rates(qubit: Qubit) -> Float[Array, " 3"]:
+    return jnp.stack([jnp.zeros(()), 1 / qubit.t1, 1 / qubit.t2])
+
+
+def _decayed(state: Complex[Array, "4 4"], left: Float[Array, " 9"]) -> Complex[Array, "4 4"]:
+    """From what is left of each of the nine exponentials."""
+    return jnp.einsum("abcd,cd->ab", jnp.tensordot(left, _MAPS, 1), state)
+
+
 def waited(state: Complex[Array, "4 4"], first: Qubit, second: Qubit, wait: AbstractWait) -> Complex[Array, "4 4"]:
     """A pair after a wait of both qubits, in the mean over waits; linear in the state, whose trace stays.
 
@@ -197,6 +208,13 @@ def waited(state: Complex[Array, "4 4"], first: Qubit, second: Qubit, wait: Abst
         first, second: the memories; only t1 and t2 are used.
         wait: how long.
     """
-    rates = [jnp.stack([jnp.zeros(()), 1 / qubit.t1, 1 / qubit.t2]) for qubit in (first, second)]
-    left = jax.vmap(wait.transform)((rates[0][:, None] + rates[1]).ravel())
-    return jnp.einsum("abcd,cd->ab", jnp.tensordot(left, _MAPS, 1), state)
+    rates = _rates(first)[:, None] + _rates(second)
+    return _decayed(state, jax.vmap(wait.transform)(rates.ravel()))
+
+
+def aged(pair: HeraldedPair, first: Qubit, second: Qubit, first_time: Real, second_time: Real) -> HeraldedPair:
+    """A heralded pair after fixed waits of its two qubits (s); its probability stays."""
+    left = jnp.exp(-_rates(first) * first_time)[:, None] * jnp.exp(-_rates(second) * second_time)
+    after = _decayed(pair.density(), left.ravel())
+    row, column = (0, 3) if pair.even else (1, 2)
+    return dataclasses.replace(pair, populations=jnp.real(jnp.diagonal(after)), coherence=after[row, column])

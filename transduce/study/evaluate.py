@@ -20,7 +20,8 @@ from ..devices.base import AbstractDevice
 from ..devices.catalogue import kebab
 from ..link.base import Prepared
 from ..programs import ONCE, compiled
-from ..protocols.transfer import MOST_SAMPLES, Passage, Performance, budget, samples_wanted, time_window
+from ..protocols.performance import Transferred
+from ..protocols.transfer import MOST_SAMPLES, Passage, budget, samples_wanted, time_window
 from ..units import hbar, k_B, to_hz
 from .aims import Aims
 from .config import Setting
@@ -103,7 +104,7 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
     }
 
 
-def _link(performance: Performance, link: Prepared) -> dict[str, Any]:
+def _link(performance: Transferred, link: Prepared) -> dict[str, Any]:
     at = performance.link
     return {
         "efficiency": at.efficiency,
@@ -116,7 +117,7 @@ def _link(performance: Performance, link: Prepared) -> dict[str, Any]:
     }
 
 
-def _packet(performance: Performance) -> dict[str, Any]:
+def _packet(performance: Transferred) -> dict[str, Any]:
     packet = performance.packet
     return {
         "transmission": packet.transmission,
@@ -127,7 +128,7 @@ def _packet(performance: Performance) -> dict[str, Any]:
     }
 
 
-def _transfer(performance: Performance) -> dict[str, Any]:
+def _transfer(performance: Transferred) -> dict[str, Any]:
     process, channel = performance.process, performance.channel
     own = (*FIDELITIES, "success_probability")
     rest = ("leakage", "multi_photon_probability", "vacuum_probability", "pauli_x", "pauli_y", "pauli_z")

@@ -10,7 +10,8 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from ..protocols.transfer import Passage, Performance
+from ..protocols.performance import Transferred
+from ..protocols.transfer import Passage
 
 LINK = {
     "efficiency": "number",
@@ -34,7 +35,7 @@ def known(stages: tuple[str, ...], heralded: bool) -> dict[str, str]:
     return LINK | PACKET | qubit | TIME | {f"{stage}.{name}": size for stage in stages for name, size in STAGE.items()} | COLD
 
 
-def figure(name: str, performance: Performance, passage: Passage, shares: Mapping[str, Any]) -> Float[Array, ""]:
+def figure(name: str, performance: Transferred, passage: Passage, shares: Mapping[str, Any]) -> Float[Array, ""]:
     """One figure by its name, inside units; ``shares`` are those of the refrigerator, of "up" and "down"."""
     stage, dot, kind = name.rpartition(".")
     if kind == "refrigerator_share":
