@@ -11,15 +11,12 @@ Source: Devetak and Winter, Proc. R. Soc. A 461, 207 (2005); Vidal and Werner, P
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex
 
 from ..numerics import TINY, is_concrete
 from ..parameters import Scalar
 
 State = Complex[Array, "4 4"]
-
-_BLOCKS = np.array([0, 3, 1, 2])
-"""00, 11, 01, 10: what one herald leaves is two blocks in this order, whose least eigenvalues come out to their own last digits."""
 
 
 def filled(state: State) -> State:
@@ -43,12 +40,6 @@ def _entropy(state: Complex[Array, "n n"]) -> Scalar:
     return -jnp.sum(weights * jnp.log2(jnp.maximum(weights, TINY)))
 
 
-def _transposed(state: State) -> Float[Array, " 4"]:
-    """Eigenvalues of the partial transpose."""
-    turned = filled(state).reshape(2, 2, 2, 2).swapaxes(1, 3).reshape(4, 4)
-    return jnp.linalg.eigvalsh(turned[_BLOCKS[:, None], _BLOCKS])
-
-
 def coherent_information(state: State) -> Scalar:
     """I, ebits per pair, in the better of two directions: 1 of a Bell pair, and negative where hashing alone gives none.
 
@@ -64,7 +55,7 @@ def coherent_information(state: State) -> Scalar:
     rho = filled(state)
     tensor = rho.reshape(2, 2, 2, 2)
     local = jnp.maximum(_entropy(jnp.einsum("ikjk->ij", tensor)), _entropy(jnp.einsum("kikj->ij", tensor)))
-    return local - _entropy(rho[_BLOCKS[:, None], _BLOCKS])
+    return local - _entropy(rho)
 
 
 def negativity(state: State) -> Scalar:
@@ -78,7 +69,7 @@ def negativity(state: State) -> Scalar:
     Raises:
         ValueError: a concrete trace above 1.
     """
-    weights = _transposed(state)
+    weights = jnp.linalg.eigvalsh(filled(state).reshape(2, 2, 2, 2).swapaxes(1, 3).reshape(4, 4))  # of the partial transpose
     return -jnp.sum(jnp.where(weights >= 0, 0.0, weights))
 
 
