@@ -7,6 +7,7 @@ import numpy as np
 from tests import CLOSED_FORM
 from tests.protocols.bundled import OPTIMUM, device
 from transduce import parameters
+from transduce.devices.electro_optic import ElectroOptic
 from transduce.link.emission import Qubit
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link
@@ -90,3 +91,7 @@ STEP = 0.01
 
 def close(ours: Any, wanted: Any, tolerance: float = CLOSED_FORM) -> None:
     np.testing.assert_allclose(ours, wanted, rtol=tolerance, atol=0)
+
+
+def pumped_blue(cooperativity: Any, detuning: Any = 0.0) -> ElectroOptic:
+    return ElectroOptic(cooperativity=cooperativity, detuning_e=detuning, pump="blue", n_e_int=0.02, n_e_ext=0.01, **RATES)

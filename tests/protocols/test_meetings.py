@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from tests import ALGEBRA, GRADIENT
-from tests.protocols.meetings import PHOTON, RATES, SCENE, STENCIL, STEP, close
+from tests.protocols.meetings import PHOTON, RATES, SCENE, STENCIL, STEP, close, pumped_blue
 from tests.protocols.witness import sech
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.devices.optomechanical import ElectroOptomechanical
@@ -55,10 +55,6 @@ def test_a_membrane_meets_an_electro_optic_device():
     best = minimize_scalar(lambda tau: -abs(np.sum(a.conj() * b * np.exp(1j * omega * tau))), bracket=(0, 5e-6), tol=1e-9).fun
     close(abs(done.overlap), -best)
     assert 0.5 < -best < 0.99 and 0.5 < float(done.fidelity) < 1
-
-
-def pumped_blue(cooperativity: Any, detuning: Any = 0.0) -> ElectroOptic:
-    return ElectroOptic(cooperativity=cooperativity, detuning_e=detuning, pump="blue", n_e_int=0.02, n_e_ext=0.01, **RATES)
 
 
 def pairing(photon: Sech, filter_bandwidth: Any, device: ElectroOptic) -> Heralded:

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from ..devices.base import carrier
 from ..linear.noise import PairMoments, output_noise, pair_correlation
 from ..linear.system import marked
 from ..numerics import DARK, abs2
 from ..parameters import Scalar
-from .base import Response
+from .base import Prepared, Response
 from .convert import Convert
-from .link import Link, grid_for
+from .link import Link, Row, grid_for
 from .node import Node
 from .quadrature import Nodes
 from .wavepacket import AbstractWavepacket
@@ -37,8 +37,8 @@ def _no_pairs(omega: Scalar) -> PairMoments:
     return PairMoments(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), complex))
 
 
-def converting(node: Node, path: Link) -> Arm:
-    """The arm of a node whose device converts from its microwave port.
+def converting(node: Node, path: Link, ideal: Bool[Array, " s"] | None = None) -> Arm:
+    """The arm of a node whose device converts from its microwave port; ``ideal`` says which of up and the path's stages are made so.
 
     Raises:
         ValueError: it is pumped for pairs.
@@ -46,11 +46,18 @@ def converting(node: Node, path: Link) -> Arm:
     stages = dict(zip(path.names, path.parts, strict=True))
     link = Link(image=path.image, up=Convert(node.device, "microwave", "optical"), **stages).prepare()
     assert link.poles is not None
-    return Arm(lambda omega: link.response.over(omega).filtered(), _no_pairs, link.poles, link.delay)
+    return Arm(_over(link, ideal), _no_pairs, link.poles, link.delay)
 
 
-def pairing(name: str, node: Node, path: Link) -> Arm:
-    """The arm of a node whose device makes pairs; ``name`` is the node's in messages.
+def _over(link: Prepared, ideal: Bool[Array, " s"] | None) -> Callable[[Float[Array, " m"]], Response]:
+    stages = link.response
+    assert isinstance(stages, Row)
+    return lambda omega: stages.each(omega).folded(ideal).filtered()
+
+
+def pairing(name: str, node: Node, path: Link, ideal: Bool[Array, " s"] | None = None) -> Arm:
+    """The arm of a node whose device makes pairs; ``name`` is the node's in messages, ``ideal`` says which of the path's
+    stages are made so.
 
     Raises:
         ValueError: it converts.
@@ -69,7 +76,7 @@ def pairing(name: str, node: Node, path: Link) -> Arm:
         return marked(PairMoments(sent, kept, pair_correlation(one, two, system.occupation)), stable)
 
     around = poles if link.poles is None else jnp.concatenate([poles, link.poles])
-    return Arm(lambda omega: link.response.over(omega).filtered(), moments, around, link.delay)
+    return Arm(_over(link, ideal), moments, around, link.delay)
 
 
 class Scene(NamedTuple):

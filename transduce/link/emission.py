@@ -17,7 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .. import parameters
 from ..numerics import is_concrete, sqrt
@@ -90,6 +90,10 @@ class Emission(NamedTuple):
 
     efficiency: Scalar
     coherence: Scalar
+
+    def made_ideal(self, ideal: Bool[Array, ""]) -> "Emission":
+        """Perfect where told."""
+        return Emission(jnp.where(ideal, 1.0, self.efficiency), jnp.where(ideal, 1.0, self.coherence))
 
 
 def _exchange(growths: Float[Array, " 2"], overlap: Scalar) -> Emission:

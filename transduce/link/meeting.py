@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Bool, Complex
 
 from .. import parameters
 from ..gaussian.channel import ModeChannel
@@ -40,6 +40,9 @@ from .quadrature import ORDER, Nodes
 from .routing import Station
 from .synchronisation import Synchronisation, phase_jitters
 from .wavepacket import AbstractWavepacket
+
+Stages = tuple[Bool[Array, " s"], Bool[Array, " t"]]
+"""Of each arm, which are meant."""
 
 
 class Meeting(eqx.Module):
@@ -102,17 +105,20 @@ class Meeting(eqx.Module):
         """Between the arms, of one use, and of the increment between two (see ``synchronisation.phase_jitters``), rad rms."""
         return phase_jitters(self.a.qubit, self.b.qubit, self.synchronisation, separation)
 
-    def converted(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Arrived, tuple[ModeChannel, ModeChannel]]":
+    def converted(
+        self, photon: AbstractWavepacket, bandwidth: Scalar, ideal: Stages | None = None
+    ) -> "tuple[Arrived, tuple[ModeChannel, ModeChannel]]":
         """Both nodes send the photon by conversion: what arrives, and each arm's (t, n) from microwave port to detector.
 
         Args:
             photon: the microwave packet that is sent.
             bandwidth: K of the filter, FWHM, rad/s.
+            ideal: which stages of each arm are made so, up first.
 
         Raises:
             ValueError: a device pumped for pairs.
         """
-        arms = [converting(node, path) for node, path in self.ends]
+        arms = [converting(*end, made) for end, made in zip(self.ends, ideal or (None, None), strict=True)]
         scene = Scene.of(self.carrier_offset, photon, bandwidth, arms)
         arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
         modes = [mode_of(scene.grid, one.u * sent, sent) for one, sent in zip(arrived, scene.sent, strict=True)]
@@ -121,17 +127,20 @@ class Meeting(eqx.Module):
         a, b = (ModeChannel(sqrt(power) + 0j, noise) for (_, power), noise in zip(modes, own, strict=True))
         return _arrived(scene, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
 
-    def paired(self, photon: AbstractWavepacket, bandwidth: Scalar) -> "tuple[Arrived, tuple[PairMoments, PairMoments]]":
+    def paired(
+        self, photon: AbstractWavepacket, bandwidth: Scalar, ideal: Stages | None = None
+    ) -> "tuple[Arrived, tuple[PairMoments, PairMoments]]":
         """Both nodes make pairs: what arrives, and the moments of (kept microwave mode, sent optical mode at the detectors).
 
         Args:
             photon: the optical mode that the station selects.
             bandwidth: K of the filter, FWHM, rad/s.
+            ideal: which stages of each path are made so.
 
         Raises:
             ValueError: a device that is not pumped for pairs.
         """
-        arms = [pairing(f"Meeting.{name}", *end) for name, end in zip("ab", self.ends, strict=True)]
+        arms = [pairing(f"Meeting.{name}", *end, made) for name, end, made in zip("ab", self.ends, ideal or (None, None), strict=True)]
         scene = Scene.of(self.carrier_offset, photon, bandwidth, arms)
         arrived = [scene.filtered(arm.response(omega)) for arm, omega in zip(arms, scene.omegas, strict=True)]
         made = [jax.vmap(arm.moments)(omega) for arm, omega in zip(arms, scene.omegas, strict=True)]

@@ -11,12 +11,12 @@ jitter, and the noise beside them in the gate, which counts as a Poisson backgro
 
 import abc
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from .. import parameters
 from ..gaussian.channel import ModeChannel
@@ -75,6 +75,15 @@ class Heralded(AbstractPerformance):
         return "phi+" if self.state.even else "psi+"
 
 
+class Ideal(NamedTuple):
+    """What is made ideal (see ``limits``): stages (u = 1, no noise), emissions, detectors, the wait for the news."""
+
+    stages: tuple[Bool[Array, " s"], Bool[Array, " t"]]
+    emission: tuple[Bool[Array, ""], Bool[Array, ""]]
+    detectors: Bool[Array, ""]
+    waiting: Bool[Array, ""]
+
+
 class AbstractHeralding(AbstractProtocol):
     """Photons of two nodes meet at a station, whose two equal detectors herald a pair. To add one: a final class with ``herald``.
 
@@ -83,6 +92,7 @@ class AbstractHeralding(AbstractProtocol):
         detector: one of the station's.
         filter_bandwidth: FWHM (rad/s) of the Lorentzian filter before the detectors, around a's carrier; the photon passes it too.
         gate: s, at least the photon's length, which is the default; it does not cut the photon. Shorter in traced code: NaN.
+        dark_rate: dark counts of a detector per second, beside what ``detector`` states per gate.
         schedule: how often it is tried.
 
     Raises:
@@ -93,6 +103,7 @@ class AbstractHeralding(AbstractProtocol):
     detector: Detector = eqx.field(default_factory=Detector)
     filter_bandwidth: Scalar = parameters.frequency(box=(100 * kHz, 10 * GHz))
     gate: Scalar | None = parameters.duration(None)
+    dark_rate: Scalar = parameters.event_rate(0.0)
     schedule: Schedule = eqx.field(default_factory=Schedule, kw_only=True)
 
     def __check_init__(self) -> None:
@@ -105,8 +116,8 @@ class AbstractHeralding(AbstractProtocol):
             raise ValueError(f"{type(self).__name__}.gate must be at least the photon's length, {least}, but is {given}")
 
     @abc.abstractmethod
-    def herald(self, meeting: Meeting) -> Heralded:
-        """The figures over a meeting, traced."""
+    def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
+        """The figures over a meeting, traced; some of what limits them made ideal."""
 
     def __call__(self, connection: Connection | Meeting) -> Heralded:
         """The pair over a meeting, or over the one that a connection makes (``Meeting.of``).
@@ -133,16 +144,16 @@ class OneClick(AbstractHeralding):
     excitation: Scalar = parameters.fraction(box=(1e-4, 0.5))
     excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
 
-    def herald(self, meeting: Meeting) -> Heralded:
-        station, channels, coherence = _sent(self, meeting)
-        detector, background = _seen(self, station)
+    def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
+        station, channels, coherence = _sent(self, meeting, ideal)
+        detector, background = _seen(self, station, ideal)
         alpha_b = self.excitation if self.excitation_b is None else self.excitation_b
-        jitter, _ = meeting.phase_jitters()
+        jitter = meeting.phase_jitters()[0]
 
         def state(overlap: Array) -> HeraldedPair:
             return one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
 
-        return _figures(self, meeting, station, state, channels, background, uses=1)
+        return _figures(self, meeting, station, state, channels, background, ideal, uses=1)
 
 
 class TwoClick(AbstractHeralding):
@@ -163,16 +174,16 @@ class TwoClick(AbstractHeralding):
         if self.encoding not in ("time-bin", "dual-rail"):
             raise ValueError(f"TwoClick.encoding must be time-bin or dual-rail, but is {self.encoding!r}")
 
-    def herald(self, meeting: Meeting) -> Heralded:
-        station, channels, coherence = _sent(self, meeting)
-        detector, background = _seen(self, station)
+    def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
+        station, channels, coherence = _sent(self, meeting, ideal)
+        detector, background = _seen(self, station, ideal)
         bins = self.encoding == "time-bin"
-        _, jitter = meeting.phase_jitters(self.photon.duration if bins else None)
+        jitter = meeting.phase_jitters(self.photon.duration if bins else None)[1]
 
         def state(overlap: Array) -> HeraldedPair:
             return two_click(*channels, detector, overlap, coherence, jitter)
 
-        return _figures(self, meeting, station, state, channels, background, uses=2 if bins else 1)
+        return _figures(self, meeting, station, state, channels, background, ideal, uses=2 if bins else 1)
 
 
 class PairClick(AbstractHeralding):
@@ -180,15 +191,15 @@ class PairClick(AbstractHeralding):
     127, 040503 (2021)). Model: the kept mode, matched to the selected one, is loaded into the qubit without loss.
     """
 
-    def herald(self, meeting: Meeting) -> Heralded:
-        station, moments = meeting.paired(self.photon, self.filter_bandwidth)
-        detector, background = _seen(self, station)
-        jitter, _ = meeting.phase_jitters()
+    def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
+        station, moments = meeting.paired(self.photon, self.filter_bandwidth, None if ideal is None else ideal.stages)
+        detector, background = _seen(self, station, ideal)
+        jitter = meeting.phase_jitters()[0]
 
         def state(overlap: Array) -> HeraldedPair:
             return pair_click(*moments, detector, overlap, phase_jitter=jitter)
 
-        return _figures(self, meeting, station, state, moments, background, uses=1)
+        return _figures(self, meeting, station, state, moments, background, ideal, uses=1)
 
 
 @eqx.filter_jit
@@ -196,10 +207,12 @@ def _compiled(protocol: AbstractHeralding, meeting: Meeting) -> Heralded:
     return protocol.herald(meeting)
 
 
-def _sent(protocol: OneClick | TwoClick, meeting: Meeting) -> tuple[Arrived, tuple[ModeChannel, ModeChannel], Scalar]:
+def _sent(protocol: OneClick | TwoClick, meeting: Meeting, ideal: Ideal | None) -> tuple[Arrived, tuple[ModeChannel, ModeChannel], Scalar]:
     """What arrives, each arm from qubit to detector, and the coherence that both emissions leave."""
-    station, arms = meeting.converted(protocol.photon, protocol.filter_bandwidth)
+    station, arms = meeting.converted(protocol.photon, protocol.filter_bandwidth, None if ideal is None else ideal.stages)
     a, b = (emission(node.qubit, protocol.photon) for node in (meeting.a, meeting.b))
+    if ideal is not None:
+        a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.emission, strict=True))
     return station, (_emitted(a, arms[0]), _emitted(b, arms[1])), a.coherence * b.coherence
 
 
@@ -207,13 +220,16 @@ def _emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
     return ModeChannel(sqrt(sent.efficiency) * arm.transmission, arm.noise)
 
 
-def _seen(protocol: AbstractHeralding, station: Arrived) -> tuple[Detector, Scalar]:
-    """The detector with the noise beside the photons' modes in its gate, and that noise in counts."""
+def _seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None) -> tuple[Detector, Scalar]:
+    """The detector with its dark counts and the noise beside the photons' modes in its gate, and that noise in counts."""
     length = protocol.photon.duration
     gate = length if protocol.gate is None else protocol.gate
-    counts = protocol.detector.efficiency * station.background(jnp.where(gate < length * (1 - 1e-12), jnp.nan, gate))
-    total = protocol.detector.background_counts + counts
-    return eqx.tree_at(lambda detector: detector.background_counts, protocol.detector, total), counts
+    detector = protocol.detector
+    dark = eqx.tree_at(lambda one: one.background_counts, detector, detector.background_counts + protocol.dark_rate * gate)
+    if ideal is not None:
+        dark = jax.tree.map(lambda perfect, own: jnp.where(ideal.detectors, perfect, own), Detector(kind=detector.kind), dark)
+    counts = dark.efficiency * station.background(jnp.where(gate < length * (1 - 1e-12), jnp.nan, gate))
+    return eqx.tree_at(lambda one: one.background_counts, dark, dark.background_counts + counts), counts
 
 
 def _figures(
@@ -223,6 +239,7 @@ def _figures(
     state: Callable[[Array], HeraldedPair],
     channels: tuple[Any, Any],
     background: Scalar,
+    ideal: Ideal | None = None,
     *,
     uses: int,
 ) -> Heralded:
@@ -235,6 +252,8 @@ def _figures(
 
     pair, overlap = later(jnp.zeros(())) if clocks is None else clocks.late(later)
     wait = travel + (uses - 1) * protocol.photon.duration
+    if ideal is not None:
+        wait = jnp.where(ideal.waiting, 0.0, wait)
     kept = aged(pair, meeting.a.keeper, meeting.b.keeper, wait, wait)
     duty = jnp.minimum(meeting.a.device.duty_cycle, meeting.b.device.duty_cycle)
     attempt = protocol.schedule.attempt(uses * protocol.photon.duration, travel, duty)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..link.base import Prepared, Response
-from ..link.emission import Emission, absorption, emission
+from ..link.emission import absorption, emission
 from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, detected, figures, grid_for, matched
 from ..link.node import Connection, Node
 from ..link.quadrature import Nodes
@@ -98,7 +98,7 @@ class Transfer(AbstractProtocol):
         heralded = process.success_probability is not None
         photons, travel = self.encoding.bins * length, 2 * delay if heralded else delay
         attempt = self.schedule.attempt(photons, travel, passage.link.duty)
-        kept = _kept(process, passage.nodes, photons + travel, travel - delay)
+        kept = kept_pair(process, passage.nodes, photons + travel, travel - delay)
         success, rate = kept.success_probability, attempt.rate * kept.success_probability
         return Transferred(
             process=process,
@@ -198,7 +198,7 @@ class Passage(NamedTuple):
         a, b = (node.qubit for node in self.nodes)
         emitted, absorbed = emission(a, transfer.photon), absorption(b, self.mode(transfer, inner))
         if ideal is not None:
-            emitted, absorbed = _made_ideal(emitted, ideal[0]), _made_ideal(absorbed, ideal[-1])
+            emitted, absorbed = emitted.made_ideal(ideal[0]), absorbed.made_ideal(ideal[-1])
         t = packet.transmission * sqrt(emitted.efficiency) * sqrt(absorbed.efficiency)
         total = ModeChannel(t, packet.noise * absorbed.efficiency)
         coherence = emitted.coherence * absorbed.coherence
@@ -219,7 +219,7 @@ def _late(reading: Reading, clocks: Synchronisation) -> tuple[ModeChannel, Scala
     return ModeChannel(mean * sqrt(1 + ratio), reading.channel.noise), jnp.log1p(ratio)
 
 
-def _kept(process: Process, nodes: tuple[Node, Node] | None, ancilla: Scalar, receiver: Scalar) -> HeraldedPair:
+def kept_pair(process: Process, nodes: tuple[Node, Node] | None, ancilla: Scalar, receiver: Scalar) -> HeraldedPair:
     """The pair of an ancilla and the received qubit, after each has waited this long (s)."""
     heralded = process.choi_heralded is not None
     choi = process.choi_heralded if heralded else process.choi
@@ -230,10 +230,6 @@ def _kept(process: Process, nodes: tuple[Node, Node] | None, ancilla: Scalar, re
         return pair
     a, b = (node.keeper for node in nodes)
     return aged(pair, a, b, ancilla, receiver)
-
-
-def _made_ideal(exchange: Emission, ideal: Bool[Array, ""]) -> Emission:
-    return Emission(jnp.where(ideal, 1.0, exchange.efficiency), jnp.where(ideal, 1.0, exchange.coherence))
 
 
 class Clock(NamedTuple):
