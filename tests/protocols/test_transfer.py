@@ -183,7 +183,7 @@ def test_what_is_refused():
     pairs = ElectroOptic(cooperativity=0.4, pump="blue", **RATES)
     with pytest.raises(ValueError, match=r"Convert\.device must convert from microwave to optical, but is pumped for pairs"):
         TRANSFER(connect(pairs))
-    with pytest.raises(ValueError, match=r"Transfer\.encoding must be one of single-rail, dual-rail, time-bin, but is 'qutrit'"):
+    with pytest.raises(ValueError, match=r"^encoding must be one of single-rail, dual-rail, time-bin, but is 'qutrit'"):
         Transfer("qutrit", Sech(bandwidth=1 * MHz))
 
 

@@ -9,18 +9,22 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..devices.base import carrier
+from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments, output_noise, pair_correlation
 from ..linear.system import marked
 from ..numerics import DARK, abs2
 from ..parameters import Scalar
+from ..units import Hz
 from .base import Prepared, Response
 from .convert import Convert
 from .link import Link, Row, grid_for
 from .node import Node
 from .quadrature import Nodes
+from .sampled import Sampled
 from .wavepacket import AbstractWavepacket
 
 
@@ -111,3 +115,31 @@ def mode_of(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " 
     power = grid.weight @ abs2(arriving)
     dark = power < DARK
     return jnp.where(dark, sent, arriving / jnp.sqrt(jnp.where(dark, 1.0, power))), power
+
+
+SAMPLES = 512
+"""Of a mode in time, unless told."""
+
+
+def kept_mode(arm: Arm, photon: AbstractWavepacket, bandwidth: Scalar, offset: Scalar) -> Sampled:
+    r"""The microwave mode that is matched to a selected optical one, :math:`g(\omega) \propto (f^* h u M)(-\omega)`, in time.
+
+    Args:
+        arm: that makes pairs.
+        photon: f, the optical mode that the station selects.
+        bandwidth: K of the filter, FWHM, rad/s.
+        offset: how far the arm's carrier lies above the filter's centre, rad/s.
+    """
+    fixed, half = frozen(photon), bandwidth / 2
+    step = Hz / time_window(arm.poles, fixed)
+    omega = -jnp.asarray(np.arange(SAMPLES) - SAMPLES // 2) * step
+    sent = jnp.conj(jax.vmap(photon.spectrum)(omega))
+    arriving = sent * half / (half - 1j * (omega + offset)) * arm.response(omega).u * jax.vmap(arm.moments)(omega).correlation
+    bright = jnp.max(abs2(arriving)) > DARK * jnp.max(abs2(sent))
+    return Sampled.from_spectrum(jnp.where(bright, arriving, sent), step, fixed.start - 2 * fixed.duration)
+
+
+def time_window(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Scalar:
+    """How long the photon and the ringing after it last (s)."""
+    ringing = 0.0 if poles is None else 25 / jnp.min(jnp.abs(jnp.imag(poles)))
+    return 4.7 * photon.duration + ringing

@@ -31,13 +31,14 @@ from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments
 from ..numerics import DARK, abs2, sqrt
 from ..parameters import Scalar
-from .arms import Arm, Scene, converting, mode_of, pairing
+from .arms import Arm, Scene, converting, kept_mode, mode_of, pairing
 from .base import AbstractStage
 from .fibre import Fibre
 from .link import Link
 from .node import Connection, Node, check_carriers
 from .quadrature import ORDER, Nodes
 from .routing import Station
+from .sampled import Sampled
 from .synchronisation import Synchronisation, phase_jitters
 from .wavepacket import AbstractWavepacket
 
@@ -129,8 +130,8 @@ class Meeting(eqx.Module):
 
     def paired(
         self, photon: AbstractWavepacket, bandwidth: Scalar, ideal: Stages | None = None
-    ) -> "tuple[Arrived, tuple[PairMoments, PairMoments]]":
-        """Both nodes make pairs: what arrives, and the moments of (kept microwave mode, sent optical mode at the detectors).
+    ) -> "tuple[Arrived, tuple[PairMoments, PairMoments], tuple[Sampled, Sampled]]":
+        """Both nodes make pairs: what arrives, the moments of (kept microwave mode, sent optical mode at the detectors), the kept modes.
 
         Args:
             photon: the optical mode that the station selects.
@@ -150,7 +151,9 @@ class Meeting(eqx.Module):
             kept, strength = mode_of(scene.grid, sent * one.u * pair.correlation, sent)
             own.append(scene.grid.weight @ (abs2(sent) * noise))
             moments.append(PairMoments(scene.grid.weight @ (abs2(kept) * pair.second), own[-1], sqrt(strength) + 0j))
-        return _arrived(scene, scene.sent, noises, own, arms), (moments[0], moments[1])
+        shifts = jnp.zeros(()), self.carrier_offset
+        a, b = (kept_mode(arm, photon, bandwidth, shift) for arm, shift in zip(arms, shifts, strict=True))
+        return _arrived(scene, scene.sent, noises, own, arms), (moments[0], moments[1]), (a, b)
 
 
 def _halves(path: Link) -> tuple[Link, Link]:
@@ -171,17 +174,17 @@ def _halves(path: Link) -> tuple[Link, Link]:
     else:
         cut = fibres[len(fibres) // 2] if fibres else len(stages)
         first, second = stages[:cut], stages[cut:]
-    back = [(name, _backwards(part)) for name, part in reversed(second)]
+    back = [(name, backwards(part)) for name, part in reversed(second)]
     one, two = (dict(arm or [("station", Station())]) for arm in (first, back))
     return Link(image=path.image, **one), Link(image=path.image, **two)
 
 
-def _backwards(part: AbstractStage) -> AbstractStage:
+def backwards(part: AbstractStage) -> AbstractStage:
     """A stage passed from its other end."""
     if isinstance(part, Fibre):
         return part.backwards()
     if isinstance(part, Link):
-        names, parts = reversed(part.names), (_backwards(one) for one in reversed(part.parts))
+        names, parts = reversed(part.names), (backwards(one) for one in reversed(part.parts))
         return Link(image=part.image, **dict(zip(names, parts, strict=True)))
     return part
 

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from .. import parameters
 from ..gaussian.channel import ModeChannel
 from ..linear.noise import PairMoments
-from ..link.emission import Emission, emission
+from ..link.emission import Emission, absorption, emission
 from ..link.meeting import Arrived, Meeting
 from ..link.node import Connection
 from ..link.wavepacket import AbstractWavepacket
@@ -76,10 +76,10 @@ class Heralded(AbstractPerformance):
 
 
 class Ideal(NamedTuple):
-    """What is made ideal (see ``limits``): stages (u = 1, no noise), emissions, detectors, the wait for the news."""
+    """What is made ideal (see ``limits``): stages (u = 1, no noise), the qubits' ends, detectors, the wait for the news."""
 
     stages: tuple[Bool[Array, " s"], Bool[Array, " t"]]
-    emission: tuple[Bool[Array, ""], Bool[Array, ""]]
+    ends: tuple[Bool[Array, ""], Bool[Array, ""]]
     detectors: Bool[Array, ""]
     waiting: Bool[Array, ""]
 
@@ -146,14 +146,14 @@ class OneClick(AbstractHeralding):
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, channels, coherence = _sent(self, meeting, ideal)
-        detector, background = _seen(self, station, ideal)
+        detector, background = seen(self, station, ideal)
         alpha_b = self.excitation if self.excitation_b is None else self.excitation_b
         jitter = meeting.phase_jitters()[0]
 
         def state(overlap: Array) -> HeraldedPair:
             return one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
 
-        return _figures(self, meeting, station, state, channels, background, ideal, uses=1)
+        return answer(self, meeting, station, state, channels, background, ideal, uses=1)
 
 
 class TwoClick(AbstractHeralding):
@@ -176,30 +176,35 @@ class TwoClick(AbstractHeralding):
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, channels, coherence = _sent(self, meeting, ideal)
-        detector, background = _seen(self, station, ideal)
+        detector, background = seen(self, station, ideal)
         bins = self.encoding == "time-bin"
         jitter = meeting.phase_jitters(self.photon.duration if bins else None)[1]
 
         def state(overlap: Array) -> HeraldedPair:
             return two_click(*channels, detector, overlap, coherence, jitter)
 
-        return _figures(self, meeting, station, state, channels, background, ideal, uses=2 if bins else 1)
+        return answer(self, meeting, station, state, channels, background, ideal, uses=2 if bins else 1)
 
 
 class PairClick(AbstractHeralding):
     """Both devices make pairs, keep the microwave and send the optical half; one count is the herald (Krastanov et al., Phys. Rev. Lett.
-    127, 040503 (2021)). Model: the kept mode, matched to the selected one, is loaded into the qubit without loss.
+    127, 040503 (2021)). The kept mode, matched to the selected one, is absorbed by the node's qubit.
     """
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
-        station, moments = meeting.paired(self.photon, self.filter_bandwidth, None if ideal is None else ideal.stages)
-        detector, background = _seen(self, station, ideal)
+        station, made, modes = meeting.paired(self.photon, self.filter_bandwidth, None if ideal is None else ideal.stages)
+        ends = [absorption(node.qubit, mode) for node, mode in zip((meeting.a, meeting.b), modes, strict=True)]
+        if ideal is not None:
+            ends = [one.made_ideal(perfect) for one, perfect in zip(ends, ideal.ends, strict=True)]
+        moments = [_absorbed(one, end) for one, end in zip(made, ends, strict=True)]
+        coherence = ends[0].coherence * ends[1].coherence
+        detector, background = seen(self, station, ideal)
         jitter = meeting.phase_jitters()[0]
 
         def state(overlap: Array) -> HeraldedPair:
-            return pair_click(*moments, detector, overlap, phase_jitter=jitter)
+            return pair_click(moments[0], moments[1], detector, overlap, coherence, jitter)
 
-        return _figures(self, meeting, station, state, moments, background, ideal, uses=1)
+        return answer(self, meeting, station, state, (moments[0], moments[1]), background, ideal, uses=1)
 
 
 @eqx.filter_jit
@@ -212,15 +217,21 @@ def _sent(protocol: OneClick | TwoClick, meeting: Meeting, ideal: Ideal | None) 
     station, arms = meeting.converted(protocol.photon, protocol.filter_bandwidth, None if ideal is None else ideal.stages)
     a, b = (emission(node.qubit, protocol.photon) for node in (meeting.a, meeting.b))
     if ideal is not None:
-        a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.emission, strict=True))
-    return station, (_emitted(a, arms[0]), _emitted(b, arms[1])), a.coherence * b.coherence
+        a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.ends, strict=True))
+    return station, (emitted(a, arms[0]), emitted(b, arms[1])), a.coherence * b.coherence
 
 
-def _emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
+def _absorbed(pair: PairMoments, end: Emission) -> PairMoments:
+    """A pair whose kept half is in the qubit."""
+    return PairMoments(end.efficiency * pair.first, pair.second, sqrt(end.efficiency) * pair.correlation)
+
+
+def emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
+    """An arm from the qubit on."""
     return ModeChannel(sqrt(sent.efficiency) * arm.transmission, arm.noise)
 
 
-def _seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None) -> tuple[Detector, Scalar]:
+def seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None) -> tuple[Detector, Scalar]:
     """The detector with its dark counts and the noise beside the photons' modes in its gate, and that noise in counts."""
     length = protocol.photon.duration
     gate = length if protocol.gate is None else protocol.gate
@@ -232,7 +243,7 @@ def _seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = N
     return eqx.tree_at(lambda one: one.background_counts, dark, dark.background_counts + counts), counts
 
 
-def _figures(
+def answer(
     protocol: AbstractHeralding,
     meeting: Meeting,
     station: Arrived,

@@ -1,7 +1,8 @@
 """What limits a heralded protocol: each stage of both arms, each end, and the station made ideal, one at a time.
 
-A stage made ideal passes everything (u = 1), adds no noise and keeps its delay; an emission loses neither photon nor coherence; detectors
-see all and count nothing else; clocks and phases agree; the memories keep what waits for the news. Of pairs, the sources stay as they are.
+A stage made ideal passes everything (u = 1), adds no noise and keeps its delay; an end emits, or of pairs absorbs, without losing photon or
+coherence; detectors see all and count nothing else; clocks and phases agree; the memories keep what waits for the news. Of pairs, the
+sources stay as they are.
 """
 
 import dataclasses
@@ -34,7 +35,8 @@ class Limits(eqx.Module):
     """All causes, in order, and what they do not explain: the gain with all of them ideal minus the sum of gains.
 
     Attributes:
-        names, limits: of the causes: ``a.emit``, ``a.up``, the stages of a's path, the same of b, ``detectors``, ``clocks``, ``waiting``.
+        names, limits: of the causes: ``a.emit``, ``a.up`` (of pairs ``a.absorb``), the stages of a's path, the same of b,
+            ``detectors``, ``clocks``, ``waiting``.
         remainder: of the fidelity.
     """
 
@@ -81,7 +83,7 @@ def _sends(protocol: AbstractHeralding) -> bool:
 
 def _names(protocol: AbstractHeralding, meeting: Meeting) -> Iterator[str]:
     for end, path in (("a", meeting.path_a), ("b", meeting.path_b)):
-        own = ("emit", "up") if _sends(protocol) else ()
+        own = ("emit", "up") if _sends(protocol) else ("absorb",)
         yield from (f"{end}.{name}" for name in (*own, *path.names))
     yield from ("detectors", "clocks", "waiting")
 
@@ -102,11 +104,10 @@ def _calmed(meeting: Meeting, ideal: Bool[Array, ""]) -> Meeting:
 
 
 def _ideal(protocol: AbstractHeralding, meeting: Meeting, mask: Bool[Array, " n"]) -> Ideal:
-    emission, stages, place, none = [], [], 0, jnp.zeros((), bool)
+    ends, stages, place = [], [], 0
     for path in (meeting.path_a, meeting.path_b):
-        emission.append(mask[place] if _sends(protocol) else none)
-        place += 1 if _sends(protocol) else 0
         size = len(path.names) + (1 if _sends(protocol) else 0)
-        stages.append(mask[place : place + size])
-        place += size
-    return Ideal((stages[0], stages[1]), (emission[0], emission[1]), mask[-3], mask[-1])
+        ends.append(mask[place])
+        stages.append(mask[place + 1 : place + 1 + size])
+        place += 1 + size
+    return Ideal((stages[0], stages[1]), (ends[0], ends[1]), mask[-3], mask[-1])

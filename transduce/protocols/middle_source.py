@@ -1,15 +1,15 @@
 r"""A telecom pair source half-way between two nodes: its halves meet the nodes' photons in two Bell measurements, one at each node.
 
-.. math:: p \approx \tfrac12\,\bar n\,\eta_a\eta_b\,\eta_{sa}\eta_{sb}, \qquad
-          F \approx \tfrac12\Bigl(1 + \frac{|c|^2}{|c|^2 + X}\Bigr), \qquad \bar n = R_{pairs}/B_{source}
+.. math:: p \approx \tfrac12\,\bar n\,\eta_a\eta_b\,(\eta_{sa}\eta_{sb} + x), \qquad
+          F \approx \tfrac12\Bigl(1 + \frac{\eta_{sa}\eta_{sb}}{\eta_{sa}\eta_{sb} + x}\Bigr), \qquad \bar n = R_{pairs}/B_{source}
 
-at :math:`\bar n\,\eta_{sa}\eta_{sb} \ll \eta_a\eta_b`, of node photons that arrive with :math:`\eta_a, \eta_b` and halves of the source
-that arrive with :math:`\eta_{sa}, \eta_{sb}`. A pair in other modes than the nodes' photons (X of them per gate, see ``link.crossing``)
-heralds as well as a good one and leaves a coherence of 0: so the filter must be as narrow as the photon, and the gate no longer than it.
+for a dim source and perfect overlap, of node photons that arrive with :math:`\eta_a, \eta_b` and halves of the source that arrive with
+:math:`\eta_{sa}, \eta_{sb}`. Pairs in other modes than the nodes' photons (:math:`\bar n x` of them arrive per gate, see
+``link.crossing``) herald as well as a good one and leave no coherence: filter and gate must let through hardly more than one mode.
 
-Does it beat two clicks half-way? It does not. The halves of a pair lose in the same fibre what the nodes' photons would, so that its
-success is :math:`\bar n` times that of ``TwoClick`` at every length; and as two pairs of the source make all four counts,
-:math:`\bar n\,\eta_{sa}\eta_{sb} \ll \tfrac12\eta_a\eta_b` must hold. It would win only where the nodes' photons were heralded of their own.
+Does it beat two clicks half-way? It does not. The halves of a pair lose in the same fibre what the nodes' photons would, so that its good
+heralds are :math:`\bar n` times those of ``TwoClick`` at every length; and as two pairs of the source make all four counts,
+:math:`\bar n\,\eta_{sa}\eta_{sb} \ll \tfrac12\eta_a\eta_b` must hold. It would win only if the nodes' photons were heralded of their own.
 
 Timing: a photon leaves its node when the source's half comes by, :math:`\tau_a` after the pair was made; the news from b's station starts
 at :math:`\tau_b` and travels :math:`\tau_a + \tau_b`: node a waits :math:`2\tau_b`, node b :math:`2\tau_a`. Both are taken as the larger.
@@ -34,9 +34,11 @@ from ..parameters import Scalar
 from ..qubit.detector import Detector
 from ..qubit.heralded_pair import HeraldedPair
 from ..qubit.heralding import count_effect, dephasing, no_count
-from ..qubit.pairs import _tied, squeezed_pair
-from ..units import GHz, Hz, MHz, THz
-from .heralded import AbstractHeralding, Heralded, _emitted, _figures, _seen
+from ..qubit.pairs import squeezed_pair, tied
+from ..units import Hz, MHz, THz
+from .heralded import AbstractHeralding, Heralded, Ideal, answer, emitted, seen
+
+Real = Scalar | float
 
 
 class MiddleSource(AbstractHeralding):
@@ -68,22 +70,24 @@ class MiddleSource(AbstractHeralding):
         r""":math:`\bar n`."""
         return self.pair_rate * Hz / self.source_bandwidth
 
-    def herald(self, meeting: Meeting) -> Heralded:
-        came = crossed(meeting, self.photon, self.filter_bandwidth, self.pairs_per_mode)
+    def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
+        came = crossed(meeting, self.photon, self.filter_bandwidth, self.pairs_per_mode, None if ideal is None else ideal.stages)
         a, b = (emission(node.qubit, self.photon) for node in (meeting.a, meeting.b))
-        nodes = _emitted(a, came.nodes[0]), _emitted(b, came.nodes[1])
-        (at_a, counts_a), (at_b, counts_b) = (_seen(self, station) for station in came.stations)
+        if ideal is not None:
+            a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.ends, strict=True))
+        nodes = emitted(a, came.nodes[0]), emitted(b, came.nodes[1])
+        (at_a, counts_a), (at_b, counts_b) = (seen(self, station, ideal) for station in came.stations)
         bins = self.encoding == "time-bin"
-        _, jitter = meeting.phase_jitters(self.photon.duration if bins else None)
+        jitter = meeting.phase_jitters(self.photon.duration if bins else None)[1]
         pairs = squeezed_pair(self.pairs_per_mode, *came.halves)
-        both = (self.photon.duration if self.gate is None else self.gate) * came.coincidences
+        gate = self.photon.duration if self.gate is None else self.gate
 
         def state(overlap: Array) -> HeraldedPair:
             source = pairs._replace(correlation=pairs.correlation * overlap)
-            beside = jnp.maximum(both - abs2(source.correlation), 0.0)
+            beside = self.pairs_per_mode * came.beside(gate, overlap)
             return swapped(nodes, source, (at_a, at_b), beside, a.coherence * b.coherence, jitter)
 
-        return _figures(self, meeting, came.stations[0], state, nodes, (counts_a + counts_b) / 2, uses=2 if bins else 1)
+        return answer(self, meeting, came.stations[0], state, nodes, (counts_a + counts_b) / 2, ideal, uses=2 if bins else 1)
 
 
 def swapped(
@@ -103,31 +107,30 @@ def swapped(
     Args:
         nodes: (t, n) of one bin from each node to its station, detector efficiency left out.
         source: moments of one bin's two modes at the stations a and b, those that meet the nodes' photons.
-        detectors: one of two equal ones at each station, for one bin.
+        detectors: one of two equal ones at each station, for one bin; of one efficiency.
         beside: X per bin, detector efficiency left out.
         coherence: product of the two nodes' factors of :math:`|1\rangle\langle 0|` per bin; its square counts.
         differential_phase_jitter: :math:`\sigma_D` of the whole path's phase between the bins, rad rms.
     """
-    (at_a, at_b), keep = detectors, (detectors[0].efficiency, detectors[1].efficiency)
-    a, b = (node.attenuated(kept) for node, kept in zip(nodes, keep, strict=True))
-    half = keep[0] * source.first, keep[1] * source.second
-    seen, many = PairMoments(*half, jnp.sqrt(keep[0] * keep[1]) * source.correlation), keep[0] * keep[1] * beside
+    (at_a, at_b), kept = detectors, detectors[0].efficiency
+    a, b = (node.attenuated(kept) for node in nodes)
+    seen, many = PairMoments(*(kept * moment for moment in source)), kept**2 * beside
 
-    def first(mu_c: Scalar, mu_d: Scalar) -> Complex[Array, " 5"]:
-        h_a = no_count(mu_c, mu_d, a.noise, half[0], 1.0)
+    def first(mu_c: Real, mu_d: Real) -> Complex[Array, " 5"]:
+        h_a = no_count(mu_c, mu_d, a.noise, seen.first, 1.0)
 
-        def second(nu_c: Scalar, nu_d: Scalar) -> Complex[Array, " 5"]:
-            h_b = no_count(nu_c, nu_d, b.noise, half[1], 1.0)
+        def second(nu_c: Real, nu_d: Real) -> Complex[Array, " 5"]:
+            h_b = no_count(nu_c, nu_d, b.noise, seen.second, 1.0)
             r_a, r_b, more = 1 - a.efficiency * h_a.first, 1 - b.efficiency * h_b.first, many * (mu_c + mu_d) * (nu_c + nu_d) / 4
             apart = jnp.stack([jnp.ones_like(r_a), r_b, r_a, r_a * r_b, jnp.zeros_like(r_a)]) / ((1 + h_a.excess) * (1 + h_b.excess))
-            return jnp.exp(more) * _tied(a, b, seen, h_a, h_b) + jnp.expm1(more) * apart
+            return jnp.exp(more) * tied(a, b, seen, h_a, h_b) + jnp.expm1(more) * apart
 
         return at_b.herald(np.zeros(5), second)
 
     effects = zip(nodes, (source.first, source.second), detectors, strict=True)
-    alone = [jnp.real(count_effect(node, ModeChannel(0.0, n), one, 1.0))[np.array([0, 2])] for node, n, one in effects]
+    alone_a, alone_b = (jnp.real(count_effect(node, ModeChannel(0.0, n), one, 1.0))[np.array([0, 2])] for node, n, one in effects)
     bin_effect = at_a.herald(np.zeros(5), first)
-    diagonal = jnp.outer(*alone).reshape(4) + jnp.real(bin_effect[:4])
+    diagonal = jnp.outer(alone_a, alone_b).reshape(4) + jnp.real(bin_effect[:4])
     populations = diagonal * diagonal[::-1] / 4
     coherent = coherence * dephasing(coherence, differential_phase_jitter) * abs2(bin_effect[4]) / 4
     return HeraldedPair(populations, coherent + 0j, jnp.sum(populations), patterns=16, even=True)

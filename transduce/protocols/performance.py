@@ -107,7 +107,49 @@ class Budget(eqx.Module):
         return "\n".join(lines)
 
 
-class Transferred(AbstractPerformance):
+class AbstractProcessed(AbstractPerformance):
+    """A protocol that moves a qubit's state: its pair is what moving half of one leaves.
+
+    Attributes:
+        process: the qubit process; its fidelities are repeated below.
+        kept: the pair of the sender's ancilla and the receiver's qubit, with the herald's success as its probability.
+    """
+
+    process: eqx.AbstractVar[Process]
+    kept: eqx.AbstractVar[HeraldedPair]
+
+    @property
+    def pair(self) -> Complex[Array, "4 4"]:
+        """Of the sender's ancilla and the receiver's qubit."""
+        return self.kept.framed()
+
+    @property
+    def bell(self) -> Target:
+        """The Bell state of equal qubits."""
+        return "phi+"
+
+    @property
+    def entanglement_fidelity(self) -> Float[Array, ""]:
+        """Of the unheralded process."""
+        return self.process.entanglement_fidelity
+
+    @property
+    def average_fidelity(self) -> Float[Array, ""]:
+        """(2 F_e + 1 - L) / 3."""
+        return self.process.average_fidelity
+
+    @property
+    def entanglement_fidelity_heralded(self) -> Float[Array, ""] | None:
+        """Given success; read it beside ``success_probability``. None for single rail."""
+        return self.process.entanglement_fidelity_heralded
+
+    @property
+    def average_fidelity_heralded(self) -> Float[Array, ""] | None:
+        """Given success; read it beside ``success_probability``. None for single rail."""
+        return self.process.average_fidelity_heralded
+
+
+class Transferred(AbstractProcessed):
     """What a transfer achieves.
 
     Attributes:
@@ -139,36 +181,6 @@ class Transferred(AbstractPerformance):
     attempt: Attempt
     rate: Float[Array, ""]
     budget: Budget | None = None
-
-    @property
-    def entanglement_fidelity(self) -> Float[Array, ""]:
-        """Of the unheralded process."""
-        return self.process.entanglement_fidelity
-
-    @property
-    def average_fidelity(self) -> Float[Array, ""]:
-        """(2 F_e + 1 - L) / 3."""
-        return self.process.average_fidelity
-
-    @property
-    def entanglement_fidelity_heralded(self) -> Float[Array, ""] | None:
-        """Given success; read it beside ``success_probability``. None for single rail."""
-        return self.process.entanglement_fidelity_heralded
-
-    @property
-    def average_fidelity_heralded(self) -> Float[Array, ""] | None:
-        """Given success; read it beside ``success_probability``. None for single rail."""
-        return self.process.average_fidelity_heralded
-
-    @property
-    def pair(self) -> Complex[Array, "4 4"]:
-        """Of the sender's ancilla and the receiver's qubit."""
-        return self.kept.framed()
-
-    @property
-    def bell(self) -> Target:
-        """A transfer leaves the Bell state of equal qubits."""
-        return "phi+"
 
     def __repr__(self) -> str:
         if not is_concrete(*jax.tree.leaves(self)) or self.rate.ndim:

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
+from ..link.arms import SAMPLES, time_window
 from ..link.base import Prepared, Response
 from ..link.emission import absorption, emission
 from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, detected, figures, grid_for, matched
@@ -36,17 +37,22 @@ from .base import AbstractProtocol
 from .performance import Budget, Share, Transferred
 from .schedule import Schedule
 
-SAMPLES, MOST_SAMPLES = 512, 2**16
-"""Of the matched mode in time: at least, and at most."""
+MOST_SAMPLES = 2**16
+"""Of the matched mode in time, at most."""
 
 ENCODINGS = {"single-rail": SingleRail, "dual-rail": DualRail, "time-bin": TimeBin}
 
 
-def _encoding(value: AbstractEncoding | str) -> AbstractEncoding:
+def encoding_of(value: AbstractEncoding | str) -> AbstractEncoding:
+    """An encoding, or the one of a name.
+
+    Raises:
+        ValueError: no such name.
+    """
     if not isinstance(value, str):
         return value
     if value not in ENCODINGS:
-        raise ValueError(f"Transfer.encoding must be one of {', '.join(ENCODINGS)}, but is {value!r}")
+        raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, but is {value!r}")
     return ENCODINGS[value]()
 
 
@@ -62,7 +68,7 @@ class Transfer(AbstractProtocol):
         schedule: how often it is tried.
     """
 
-    encoding: AbstractEncoding = eqx.field(converter=_encoding)
+    encoding: AbstractEncoding = eqx.field(converter=encoding_of)
     photon: AbstractWavepacket
     detection: AbstractWavepacket | None = None
     samples: int | None = eqx.field(default=None, static=True)
@@ -261,12 +267,6 @@ class Steps(NamedTuple):
         arriving = self.table.folded(ideal).u * self.sent
         bright = jnp.max(abs2(arriving)) > DARK * jnp.max(abs2(self.sent))
         return Sampled.from_spectrum(jnp.where(bright, arriving, self.sent), self.d_omega, self.first)
-
-
-def time_window(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Float[Array, ""]:
-    """How long the photon and the ringing after it last (s)."""
-    ringing = 0.0 if poles is None else 25 / jnp.min(jnp.abs(jnp.imag(poles)))
-    return 4.7 * photon.duration + ringing
 
 
 def samples_wanted(link: Prepared, photon: AbstractWavepacket) -> Float[Array, ""]:

@@ -109,7 +109,7 @@ def pair_click(
     return HeraldedPair(jnp.real(found[:4]), coherent, jnp.real(found[5]), patterns=2)
 
 
-def _tied(node_a: ModeChannel, node_b: ModeChannel, source: PairMoments, h_a, h_b) -> Complex[Array, " 5"]:
+def tied(node_a: ModeChannel, node_b: ModeChannel, source: PairMoments, h_a, h_b) -> Complex[Array, " 5"]:
     """What the source's correlation adds to the product of two stations' no-count operators; 0 where either station has no detector."""
     square = abs2(source.correlation)
     alone = 1 / ((1 + h_a.excess) * (1 + h_b.excess))
@@ -167,7 +167,7 @@ def pair_source_in_the_middle(
         h_a = no_count(mu_c, mu_d, a.noise, seen.first, overlap_a)
 
         def at_b(nu_c, nu_d):
-            return _tied(a, b, seen, h_a, no_count(nu_c, nu_d, b.noise, seen.second, overlap_b))
+            return tied(a, b, seen, h_a, no_count(nu_c, nu_d, b.noise, seen.second, overlap_b))
 
         return detector.herald(np.zeros(5), at_b)
 

@@ -75,6 +75,29 @@ def performance(results: dict[str, Json]) -> Table:
     return table
 
 
+def protocols(results: dict[str, Json]) -> Table:
+    """Every protocol's pairs, raw and distilled; of several results the last."""
+    result = results[list(results)[-1]]
+    columns = ("fidelity", "success", "pairs", "ebits", "fidelity, distilled", "pairs, distilled")
+    table = _table("Ways to entangle the two qubits: pairs and distillable ebits per second", "protocol", *columns)
+    for name, one in result["protocols"].items():
+        named = f"{name} *" if name == result["objective"]["protocol"] else name
+        if one["why"] is not None:
+            table.add_row(named, *[_MISSING] * len(columns))
+            continue
+        after = one["distilled"]
+        rates = (f"{show(done['rate_per_s'])} /s" if done["rate_per_s"] is not None else _MISSING for done in (one, after))
+        raw, distilled = rates
+        cells = (show(one["fidelity"]), show(one["success_probability"]), raw, f"{show(one['ebit_rate_per_s'])} /s")
+        table.add_row(named, *cells, show(after["fidelity"]), distilled)
+    return table
+
+
+def missing(result: Json) -> list[str]:
+    """Why protocols have no figures."""
+    return [f"{name} {one['why']}" for name, one in result["protocols"].items() if one["why"] is not None]
+
+
 def stages(results: dict[str, Json]) -> Table:
     """The budget, three columns per result."""
     several = len(results) > 1
@@ -154,7 +177,9 @@ def optimum(console: Console, name: str, result: Json) -> None:
 def _print(console: Console, name: str, results: dict[str, Json], last: Table) -> None:
     first = next(iter(results.values()))
     console.print(f"[bold]{name}[/bold]: {first['transfer']['encoding']} transfer; {heading(first)}", highlight=False)
-    for table in (performance(results), stages(results), devices(results), last):
+    for table in (performance(results), protocols(results), stages(results), devices(results), last):
         console.print()
         console.print(table, highlight=False)
+    for line in missing(results[list(results)[-1]]):
+        console.print(f"\n{line}", highlight=False)
     console.print(f"\nmodel: {first['model']}", highlight=False)

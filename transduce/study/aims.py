@@ -14,6 +14,7 @@ from ..design.targets import Bound
 from ..parameters import Parameter
 from . import figures
 from .config import Setting, is_number, quantity, scalars
+from .protocols import TRANSFER
 from .source import Place, near
 
 _COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25}
@@ -43,7 +44,7 @@ class Aims:
     @property
     def fidelity(self) -> str:
         """The figure that the budget by stage is of: the objective, where that is one of the qubit's."""
-        return self.objective if self.objective in (*figures.FIDELITIES, "success_probability") else "average_fidelity"
+        return self.objective if self.objective in figures.FIDELITIES else "average_fidelity"
 
 
 def load(setting: Setting) -> Aims:
@@ -54,7 +55,7 @@ def load(setting: Setting) -> Aims:
     """
     data = setting.source.data
     heralded = type(setting.encoding).__name__ != "SingleRail"
-    known = figures.known(("up", *setting.parts["path"].names, "down"), heralded)
+    known = figures.known(("up", *setting.parts["path"].names, "down"), heralded, setting.protocol)
     tool, counts, stated = _optimiser(setting, data.get("optimiser", {}))
     objective = _objective(setting, data.get("objective", {}), known, heralded)
     return Aims(objective, _bounds(setting, data.get("targets", {}), known), _free(setting, data.get("free", {})), tool, counts, stated)
@@ -62,6 +63,8 @@ def load(setting: Setting) -> Aims:
 
 def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool) -> str:
     default = "average_fidelity_heralded" if heralded else "average_fidelity"
+    if setting.protocol != TRANSFER:
+        default = "fidelity"
     name = setting.source.table(("objective",), raw, ("maximise",)).get("maximise", default)
     if not isinstance(name, str) or name not in known:
         what = f"must be a figure of this study, but is {name!r}; {near(name, known)}"

@@ -26,8 +26,11 @@ from ..link.link import Link
 from ..link.node import RESERVED, Connection, Node
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
-from ..protocols.transfer import Transfer
+from ..protocols.transfer import Passage, Transfer
+from ..qubit.detector import Detector
 from ..qubit.encodings import AbstractEncoding
+from . import protocols
+from .figures import View
 from .source import Place, Source, WrongInput, near
 
 _ROWS = {
@@ -48,6 +51,7 @@ class Setting:
         source: the file.
         parts: the tree of what has parameters.
         devices: node -> name of its device.
+        protocol: whose figures are the study's.
         encoding: of the transfer.
         image: of the path's link.
         frequency_shift: of the path (rad/s).
@@ -58,6 +62,7 @@ class Setting:
     source: Source
     parts: dict[str, Any]
     devices: dict[str, str]
+    protocol: str
     encoding: AbstractEncoding
     image: str
     frequency_shift: float
@@ -71,10 +76,29 @@ class Setting:
 
     def assemble(self, parts: dict[str, Any], samples: int | None = None) -> tuple[Transfer, Connection]:
         """The transfer and the connection, from the parts; for use inside a compiled function."""
-        a, b = (Node(qubit=parts["node"][end]["qubit"], device=parts["device"][self.devices[end]]) for end in ("a", "b"))
-        transfer = Transfer(self.encoding, parts["photon"], parts.get("detection"), samples)
-        shift = jnp.asarray(self.frequency_shift)
-        return transfer, Connection(a, b, parts["path"], frequency_shift=shift)
+        a, b = (Node(**parts["node"][end], device=parts["device"][self.devices[end]]) for end in ("a", "b"))
+        transfer = Transfer(self.encoding, parts["photon"], parts.get("detection"), samples, schedule=parts["schedule"])
+        shift, clocks = jnp.asarray(self.frequency_shift), parts.get("synchronisation")
+        return transfer, Connection(a, b, parts["path"], frequency_shift=shift, synchronisation=clocks)
+
+    def view(self, parts: dict[str, Any], samples: int) -> tuple[Transfer, View]:
+        """The transfer, and all that figures are read from; for use inside a compiled function."""
+        transfer, connection = self.assemble(parts, samples)
+        passage = Passage.over(transfer, connection)
+        done = transfer.performance(passage)
+        own = self.protocol == protocols.TRANSFER
+        case = protocols.case(done, transfer, parts, connection) if own else self.performance(self.protocol, parts)
+        return transfer, View(done, passage, self.refrigerator_shares(parts), case)
+
+    def performance(self, name: str, parts: dict[str, Any]) -> protocols.Case:
+        """A protocol but the transfer, and its distilled pairs, from the parts; for use inside a compiled function."""
+        connection = protocols.over(name, self.assemble(parts)[1])
+        protocol = protocols.heralding(name, parts, self.encoding)
+        return protocols.case(protocol(connection), protocol, parts, connection)
+
+    def lacking(self, name: str) -> str | None:
+        """Why a protocol cannot run over this study's connection; None where it can."""
+        return protocols.lacking(name, {end: self.parts["device"][self.devices[end]] for end in ("a", "b")})
 
 
 def quantity(source: Source, place: Place, raw: Any, parameter: parameters.Parameter) -> float:
@@ -138,6 +162,8 @@ class Maker:
                 values[key] = _array(self.source, at, value)
             elif key == "heating":
                 values[key] = self._heating(at, f"{path}.heating", value)
+            elif key == "detector":
+                values[key] = self.make(Detector, at, f"{path}.detector", value)
             else:
                 values[key] = self._option(cls, at, value)
         status = dict.fromkeys(values, "given")
@@ -161,6 +187,8 @@ class Maker:
         for key in (*fields, *options):
             if getattr(module, key) is not None:
                 self.status[f"{path}.{key}"] = status.get(key, "default")
+        if "detector" in options and "detector" not in given:
+            self.status |= {f"{path}.detector.{key}": "default" for key in dataclasses.asdict(module.detector)}
         return module
 
     def _option(self, cls: type, place: Place, value: Any) -> Any:
@@ -221,15 +249,16 @@ def _device(maker: Maker, name: str, raw: Any) -> AbstractDevice:
     return maker.make(known[entry.kind], place, f"device.{name}", raw, entry, skip=("from",))
 
 
-def _node(maker: Maker, end: str, raw: Any, devices: dict[str, Any]) -> tuple[str, Qubit]:
+def _node(maker: Maker, end: str, raw: Any, devices: dict[str, Any]) -> tuple[str, dict[str, Qubit]]:
     place: Place = ("node", end)
-    maker.source.table(place, raw, ("device", "qubit"), needed=("device", "qubit"))
+    maker.source.table(place, raw, ("device", "qubit", "memory"), needed=("device", "qubit"))
     name = raw["device"]
     if not isinstance(name, str):
         raise maker.source.wrong((*place, "device"), f"must be a name in quotes, but is {name!r}")
     if name not in devices:
         raise maker.source.wrong((*place, "device"), f"must be a device of this file, but is {name!r}; {near(name, devices)}")
-    return name, maker.make(Qubit, (*place, "qubit"), f"node.{end}.qubit", raw["qubit"])
+    kept = [key for key in ("qubit", "memory") if key in raw]
+    return name, {key: maker.make(Qubit, (*place, key), f"node.{end}.{key}", raw[key]) for key in kept}
 
 
 def stage_kinds() -> dict[str, Any]:
@@ -279,8 +308,7 @@ def load(source: Source) -> Setting:
         parts["device"][name] = _device(maker, name, raw)
     held = {}
     for end, raw in source.table(("node",), data["node"], ("a", "b"), needed=("a", "b")).items():
-        held[end], qubit = _node(maker, end, raw, parts["device"])
-        parts["node"][end] = {"qubit": qubit}
+        held[end], parts["node"][end] = _node(maker, end, raw, parts["device"])
     parts["device"] = {name: device for name, device in parts["device"].items() if name in held.values()}
     connection = source.table(("connection",), data.get("connection", {}), ("image", "frequency_shift"))
     image = connection.get("image", "filtered")
@@ -290,6 +318,7 @@ def load(source: Source) -> Setting:
     for key in ("photon", "detection"):
         if key in transfer:
             parts[key] = _photon(maker, key, transfer[key])
+    protocols.load(maker.make, source, parts)
     shift = parameters.fields_of(Connection)["frequency_shift"]
     moved = quantity(source, ("connection", "frequency_shift"), connection.get("frequency_shift", "0 Hz"), shift)
     fridge = source.table(("refrigerator",), data.get("refrigerator", {}), ("cooling_power",))
@@ -299,7 +328,10 @@ def load(source: Source) -> Setting:
     maker.status["refrigerator.cooling_power"] = "given" if fridge else "default"
     maker.status["connection.image"] = "given" if "image" in connection else "default"
     maker.status["connection.frequency_shift"] = "given" if "frequency_shift" in connection else "default"
-    setting = Setting(source, parts, held, chosen, image, moved, maker.status, cooling)
+    named = data.get("protocol", protocols.TRANSFER)
+    if not isinstance(named, str) or named not in protocols.NAMES:
+        raise source.wrong(("protocol",), f"must be one of {', '.join(protocols.NAMES)}, but is {named!r}; {near(named, protocols.NAMES)}")
+    setting = Setting(source, parts, held, named, chosen, image, moved, maker.status, cooling)
     _agree(setting)
     return setting
 
@@ -312,6 +344,8 @@ def _agree(setting: Setting) -> None:
         what = f"must bring the optical carrier of node a to that of b, but leaves {units.show(gap, 'rate')}"
         right = f'state [connection] frequency_shift = "{units.show(received - sent, "rate", 12)}", or tune frequency_o'
         raise setting.source.wrong(("connection", "frequency_shift"), f"{what}: {right}")
+    if why := setting.lacking(setting.protocol):
+        raise setting.source.wrong(("protocol",), f"must be one that these devices can run, but {setting.protocol} {why}")
     for name, device in setting.parts["device"].items():
         if getattr(device, "pump", "red") == "blue":
             raise setting.source.wrong(("device", name, "pump"), 'must be "red" to transfer a qubit, but is "blue", which makes pairs')

@@ -3,10 +3,12 @@
 The answer is in SI with ordinary frequencies; a figure that an encoding lacks, or that does not exist, is null.
 """
 
+import contextvars
 import dataclasses
 import math
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -18,14 +20,16 @@ from .. import parameters, units
 from ..design.sensitivity import elasticities, is_relative
 from ..devices.base import AbstractDevice
 from ..devices.catalogue import kebab
+from ..link.arms import time_window
 from ..link.base import Prepared
 from ..programs import ONCE, compiled
 from ..protocols.performance import Transferred
-from ..protocols.transfer import MOST_SAMPLES, Passage, budget, samples_wanted, time_window
+from ..protocols.transfer import MOST_SAMPLES, budget, samples_wanted
 from ..units import hbar, k_B, to_hz
 from .aims import Aims
 from .config import Setting
 from .figures import FIDELITIES, figure
+from .protocols import NAMES, TRANSFER, case, numbers
 from .resolved import inputs
 
 INFINITE = 1e40
@@ -44,6 +48,7 @@ class Evaluation:
     samples: int = 512
     _told: bool = False
     _compiled: Callable[[Any], Any] | None = None
+    _others: Callable[[Any], Any] | None = None
 
     def __call__(self, parts: dict[str, Any], optimised: Iterable[str] = ()) -> dict[str, Any]:
         """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status.
@@ -51,6 +56,23 @@ class Evaluation:
         Raises:
             WrongInput: a device's values are so large that float64 overflows.
         """
+        with ThreadPoolExecutor(1) as aside:  # the other protocols meanwhile
+            others = aside.submit(contextvars.copy_context().run, self.others, parts)
+            found = self.own(parts)
+            found["protocols"] |= others.result()
+        status = self.setting.status | dict.fromkeys(optimised, "optimised")
+        return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
+
+    def others(self, parts: dict[str, Any]) -> dict[str, Any]:
+        """What is said of every protocol but the study's own."""
+        setting = self.setting
+        names = [name for name in NAMES if name not in (TRANSFER, setting.protocol) and setting.lacking(name) is None]
+        if self._others is None:
+            self._others = compiled(lambda parts: {name: numbers(setting.performance(name, parts)) for name in names}, options=ONCE)
+        return jax.device_get(self._others(parts))
+
+    def own(self, parts: dict[str, Any]) -> dict[str, Any]:
+        """The numbers of the link, the transfer and the study's protocol, the absorbed mode resolved."""
         while True:
             if self._compiled is None:
                 self._compiled = compiled(
@@ -69,8 +91,7 @@ class Evaluation:
             times = f"{ringing:.3g} times" if math.isfinite(ringing) else "endlessly"
             print(f"transduce: the link rings {times} longer than the photon: the absorbed mode is not resolved", file=sys.stderr)
             self._told = True
-        status = self.setting.status | dict.fromkeys(optimised, "optimised")
-        return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
+        return found
 
 
 def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) -> dict[str, Any]:
@@ -79,21 +100,23 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
     cooling = setting.cooling_power
 
     def at(parts: dict[str, Any]) -> Any:
-        transfer, connection = setting.assemble(parts, samples)
-        passage = Passage.over(transfer, connection)
-        performance = transfer.performance(passage)
-        arrays, static = eqx.partition((performance, passage), eqx.is_array)
+        transfer, view = setting.view(parts, samples)
+        pairs = {setting.protocol: numbers(view.case)}
+        if setting.protocol != TRANSFER:
+            pairs[TRANSFER] = numbers(case(view.transferred, transfer, parts, setting.assemble(parts)[1]))
+        own = transfer, view.transferred, view.passage, pairs
+        arrays, static = eqx.partition(own, eqx.is_array)
         kept.append(static)
-        return figure(aims.objective, performance, passage, setting.refrigerator_shares(parts)), arrays
+        return figure(aims.objective, view), arrays
 
     slopes, (objective, arrays) = elasticities(at, parts, has_aux=True)
-    performance, passage = eqx.combine(arrays, kept[-1])
-    transfer, _ = setting.assemble(parts, samples)
+    transfer, performance, passage, pairs = eqx.combine(arrays, kept[-1])
     shares = budget(transfer, passage, aims.fidelity)
     return {
         "link": _link(performance, passage.link),
         "packet": _packet(performance),
         "transfer": _transfer(performance),
+        "protocols": pairs,
         "objective": objective,
         "stages": [{name: getattr(share, name) for name in SHARE} for share in shares.shares],
         "remainder": shares.remainder,
@@ -178,7 +201,8 @@ def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str
         "link": plain(found["link"]),
         "packet": plain(found["packet"]),
         "transfer": {**encoding, **plain(found["transfer"])},
-        "objective": {"name": aims.objective, "value": plain(found["objective"])},
+        "objective": {"name": aims.objective, "protocol": setting.protocol, "value": plain(found["objective"])},
+        "protocols": _protocols(setting, found["protocols"]),
         "stages": _stages(parts, found["stages"]),
         "remainder": plain(found["remainder"]),
         "elasticities": elastic,
@@ -189,6 +213,23 @@ def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str
         "stable": all(bool(facts["stability_margin_hz"] > 0) for facts in found["devices"].values()),
         "model": _model(setting, parts),
     }
+
+
+def _protocols(setting: Setting, found: dict[str, Any]) -> dict[str, Any]:
+    """Every protocol by name, and why one cannot run or has no figures."""
+
+    def told(name: str) -> dict[str, Any]:
+        if (why := setting.lacking(name)) is not None:
+            return {"why": why}
+        figures = plain(found[name])
+        durations = ((one, "attempt_duration") for one in (figures, figures["distilled"]))
+        for one, key in durations:
+            one[f"{key}_s"] = one.pop(key)
+            one["rate_per_s"], one["ebit_rate_per_s"] = one.pop("rate"), one.pop("ebit_rate")
+        none = figures["rate_per_s"] is None
+        return {**figures, "why": "is unstable at this pump, or nothing arrives" if none else None}
+
+    return {name: told(name) for name in NAMES}
 
 
 def _stages(parts: dict[str, Any], shares: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -24,7 +24,6 @@ from ..devices.base import escape_efficiency
 from ..link.routing import Filter
 from ..numerics import abs2
 from ..programs import compiled
-from ..protocols.transfer import Passage
 from ..units import Hz, to_hz
 from .aims import Aims
 from .config import Setting
@@ -50,13 +49,10 @@ def objective(setting: Setting, aims: Aims, samples: int) -> Callable[[dict[str,
     """parts -> (the objective, the figures that have targets), for ``maximise``; NaN where a part is outside its domain."""
 
     def at(parts: dict[str, Any]) -> Any:
-        transfer, connection = setting.assemble(parts, samples)
-        passage = Passage.over(transfer, connection)
-        performance = transfer.performance(passage)
-        sound = ~jnp.isnan(performance.average_fidelity)  # in which every part of the connection enters
-        shares = setting.refrigerator_shares(parts)
-        value = jnp.where(sound, figure(aims.objective, performance, passage, shares), jnp.nan)
-        return value, {name: figure(name, performance, passage, shares) for name in aims.bounds}
+        _, view = setting.view(parts, samples)
+        sound = ~jnp.isnan(view.case.raw.fidelity)  # in which every part of the connection enters
+        value = jnp.where(sound, figure(aims.objective, view), jnp.nan)
+        return value, {name: figure(name, view) for name in aims.bounds}
 
     return at
 

@@ -12,9 +12,11 @@ from .. import parameters, units
 from ..devices.catalogue import kebab
 from ..devices.heating import AbstractHeating
 from ..link.node import Connection
+from ..qubit.detector import Detector
 from . import aims
 from .aims import Aims
 from .config import COOLING, Setting, exponent_of
+from .protocols import SHEETS
 
 
 def stated(parameter: parameters.Parameter, value: Any, exponent: float | None = None) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def _module(module: Any, path: str, rows: dict[str, dict[str, Any]]) -> dict[str
     found = {}
     for item in dataclasses.fields(module):
         at, value = f"{path}.{item.name}", getattr(module, item.name)
-        if isinstance(value, AbstractHeating):
+        if isinstance(value, Detector):
+            found[item.name] = _module(value, at, rows)
+        elif isinstance(value, AbstractHeating):
             found[item.name] = {"law": kebab(type(value).__name__).removesuffix("-heating"), **_module(value, at, rows)}
         else:
             found[item.name] = rows[at] if at in rows else _plain(value)
@@ -72,7 +76,7 @@ def resolved(setting: Setting, wanted: Aims, parts: dict[str, Any]) -> dict[str,
             for name, device in parts["device"].items()
         },
         "node": {
-            end: {"device": setting.devices[end], "qubit": _module(node["qubit"], f"node.{end}.qubit", rows)}
+            end: {"device": setting.devices[end], **{key: _module(one, f"node.{end}.{key}", rows) for key, one in node.items()}}
             for end, node in parts["node"].items()
         },
         "path": [
@@ -86,6 +90,8 @@ def resolved(setting: Setting, wanted: Aims, parts: dict[str, Any]) -> dict[str,
         "refrigerator": {
             "cooling_power": {**stated(COOLING, setting.cooling_power), "status": setting.status["refrigerator.cooling_power"]}
         },
+        "protocol": setting.protocol,
+        **{table: _module(parts[table], table, rows) for table in ("synchronisation", *SHEETS) if table in parts},
         "objective": wanted.objective,
         "targets": aims.shown(wanted.bounds),
         "free": aims.boxes(setting, wanted.free),

@@ -15,7 +15,10 @@ from typing import Any
 MOST = 2**20
 """Bytes; a larger file is none that was written by hand."""
 BUNDLED = pathlib.Path(__file__).parent / "bundled.toml"
-TABLES = ("transfer", "device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser")
+TABLES = (
+    *("protocol", "transfer", "station", "schedule", "synchronisation", "one-click", "middle-source", "teleportation", "distillation"),
+    *("device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser"),
+)
 Place = tuple[str | int, ...]
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")

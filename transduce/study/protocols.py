@@ -1,0 +1,213 @@
+"""The protocols of a study: what its file says of them, each one over its connection, and its figures.
+
+A file names the one that is optimised, ``protocol = "one-click"`` above its tables, and all are evaluated. Every protocol runs over the
+same connection; those that need pairs pump the same devices blue, with the pump that the file states.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+import equinox as eqx
+
+from .. import parameters
+from ..devices.base import AbstractDevice
+from ..link.node import Connection
+from ..link.synchronisation import Synchronisation
+from ..parameters import Scalar
+from ..protocols.base import AbstractProtocol
+from ..protocols.distillation import Distillation
+from ..protocols.heralded import OneClick, PairClick, TwoClick
+from ..protocols.middle_source import MiddleSource
+from ..protocols.performance import AbstractPerformance
+from ..protocols.schedule import Schedule
+from ..protocols.teleportation import Teleportation
+from ..qubit.detector import Detector
+from ..qubit.distillation import Method
+from ..units import GHz
+from .source import Source
+
+FILTER = 4.0
+"""Where the file does not state the filter's bandwidth, it is this many of the photon's."""
+
+
+class StationSheet(eqx.Module):
+    """What stands where the photons meet: ``[station]``.
+
+    Attributes:
+        detector: one of two equal ones.
+        dark_rate: its dark counts per second.
+        filter_bandwidth: FWHM of the filter before it, rad/s; None: four times the photon's.
+        gate: s; None: the photon's length.
+    """
+
+    detector: Detector = eqx.field(default_factory=Detector)
+    dark_rate: Scalar = parameters.event_rate(0.0)
+    filter_bandwidth: Scalar | None = parameters.frequency(None)
+    gate: Scalar | None = parameters.duration(None)
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+
+
+class OneClickSheet(eqx.Module):
+    """``[one-click]``: how strongly the nodes are excited; see ``OneClick``."""
+
+    excitation: Scalar = parameters.fraction(0.1, box=(1e-4, 0.5))
+    excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+
+
+class MiddleSourceSheet(eqx.Module):
+    """``[middle-source]``: an integrated source of 2e8 pairs per second within 20 GHz; see ``MiddleSource``."""
+
+    pair_rate: Scalar = parameters.event_rate(2e8)
+    source_bandwidth: Scalar = parameters.frequency(20 * GHz)
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+
+
+class TeleportationSheet(eqx.Module):
+    """``[teleportation]``: of the two homodyne detectors; see ``Teleportation``."""
+
+    detection: Scalar = parameters.field(parameters.Parameter("number", (0.0, 1.0), open_below=True), 1.0)
+    gain: Scalar | None = parameters.number(None)
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+
+
+class DistillationSheet(eqx.Module):
+    """``[distillation]``, of any protocol's pairs; see ``Distillation``."""
+
+    methods: tuple[str, ...] = eqx.field(default=("epl",), static=True)
+    gate_error: Scalar = parameters.fraction(0.0)
+    readout_error: Scalar = parameters.fraction(0.0)
+    cutoff: int = eqx.field(default=0, static=True)
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+        for method in self.methods:
+            if method not in get_args(Method):
+                raise ValueError(f"DistillationSheet.methods must be of {', '.join(get_args(Method))}, but has {method!r}")
+
+
+SHEETS: dict[str, Any] = {
+    "station": StationSheet,
+    "schedule": Schedule,
+    "one-click": OneClickSheet,
+    "middle-source": MiddleSourceSheet,
+    "teleportation": TeleportationSheet,
+    "distillation": DistillationSheet,
+}
+"""Tables of a file that have all their defaults; ``[synchronisation]`` is one that may be absent."""
+
+
+def load(make: Callable[..., Any], source: Source, parts: dict[str, Any]) -> None:
+    """The sheets of a file, into the parts; ``make`` is the maker's.
+
+    Raises:
+        WrongInput: one line, at the first thing that is wrong.
+    """
+    data = source.data
+    if "synchronisation" in data:
+        parts["synchronisation"] = make(Synchronisation, ("synchronisation",), "synchronisation", data["synchronisation"])
+    for table, sheet in SHEETS.items():
+        parts[table] = make(sheet, (table,), table, source.table((table,), data.get(table, {})))
+
+
+def lacking(name: str, devices: Mapping[str, AbstractDevice]) -> str | None:
+    """Why a protocol cannot run over these devices ("a" and "b"); None where it can."""
+    for end in PUMPED_BLUE.get(name, ()):
+        try:
+            blue(devices[end])
+        except (TypeError, ValueError) as error:
+            return f"needs pairs of node {end}'s device, but {error}"
+    return None
+
+
+PUMPED_BLUE = {"pair-click": ("a", "b"), "teleportation": ("a",)}
+"""Whose device makes pairs."""
+
+
+def blue(device: AbstractDevice) -> AbstractDevice:
+    """The same device, pumped for pairs.
+
+    Raises:
+        TypeError, ValueError: it cannot be.
+    """
+    if "pump" not in {item.name for item in dataclasses.fields(device)}:
+        raise TypeError(f"{type(device).__name__} has no blue pump")
+    return dataclasses.replace(device, pump="blue")  # type: ignore[call-arg]
+
+
+def over(name: str, connection: Connection) -> Connection:
+    """The connection with the pumps that a protocol needs."""
+    nodes = {end: getattr(connection, end) for end in ("a", "b")}
+    changed = {end: dataclasses.replace(nodes[end], device=blue(nodes[end].device)) for end in PUMPED_BLUE.get(name, ())}
+    return dataclasses.replace(connection, **changed)
+
+
+def heralding(name: str, parts: dict[str, Any], encoding: Any) -> AbstractProtocol:
+    """A protocol but the transfer, from the parts; for use inside a compiled function."""
+    station, photon, schedule = parts["station"], parts["photon"], parts["schedule"]
+    if name == "teleportation":
+        sheet = parts["teleportation"]
+        return Teleportation(encoding, photon, detection=sheet.detection, gain=sheet.gain, schedule=schedule)
+    width = FILTER * photon.bandwidth if station.filter_bandwidth is None else station.filter_bandwidth
+    shared = {"photon": photon, "detector": station.detector, "filter_bandwidth": width, "gate": station.gate}
+    shared |= {"dark_rate": station.dark_rate, "schedule": schedule}
+    bins: Literal["time-bin", "dual-rail"] = "time-bin" if encoding.bins > 1 else "dual-rail"
+    match name:
+        case "one-click":
+            sheet = parts["one-click"]
+            return OneClick(**shared, excitation=sheet.excitation, excitation_b=sheet.excitation_b)
+        case "two-click":
+            return TwoClick(**shared, encoding=bins)
+        case "pair-click":
+            return PairClick(**shared)
+        case _:
+            sheet = parts["middle-source"]
+            return MiddleSource(**shared, pair_rate=sheet.pair_rate, source_bandwidth=sheet.source_bandwidth, encoding=bins)
+
+
+TRANSFER = "transfer"
+NAMES = (TRANSFER, "one-click", "two-click", "pair-click", "middle-source", "teleportation")
+
+
+class Case(NamedTuple):
+    """A protocol's performance, and that of its distilled pairs."""
+
+    raw: AbstractPerformance
+    distilled: AbstractPerformance
+
+
+def case(raw: AbstractPerformance, protocol: AbstractProtocol, parts: dict[str, Any], connection: Connection) -> Case:
+    """A performance with what distillation makes of it."""
+    sheet = parts["distillation"]
+    errors = {"gate_error": sheet.gate_error, "readout_error": sheet.readout_error}
+    return Case(raw, Distillation(protocol, sheet.methods, **errors, cutoff=sheet.cutoff or None).distil(raw, connection))
+
+
+PAIR = {
+    "fidelity": "number",
+    "success_probability": "number",
+    "rate": "event rate",
+    "attempt_duration": "time",
+    "ebits": "number",
+    "ebit_rate": "event rate",
+}
+"""Figures of every protocol's pairs; ``distilled.fidelity`` is that of its distilled ones."""
+
+
+def numbers(one: Case) -> dict[str, Any]:
+    """All that is said of a protocol, traced; in SI."""
+
+    def figures(done: AbstractPerformance) -> dict[str, Any]:
+        return {name: getattr(done, name) for name in PAIR}
+
+    fractions = {name.replace(" ", "_"): value for name, value in one.raw.fractions.items()}
+    return {**figures(one.raw), "distilled": figures(one.distilled), "fraction_of_limit": fractions}
