@@ -93,6 +93,15 @@ def protocols(results: dict[str, Json]) -> Table:
     return table
 
 
+def limits(result: Json) -> Table:
+    """What limits a heralded protocol, cause by cause."""
+    table = _table(f"What limits {result['objective']['protocol']}: without one cause", "cause", "fidelity", "rate")
+    for name, one in result["limits"]["causes"].items():
+        table.add_row(name, f"{one['fidelity_gain_if_ideal']:+.3g}", f"x {show(one['rate_factor_if_ideal'])}")
+    table.add_row("remainder", f"{result['limits']['remainder']:+.3g}")
+    return table
+
+
 def missing(result: Json) -> list[str]:
     """Why protocols have no figures."""
     return [f"{name} {one['why']}" for name, one in result["protocols"].items() if one["why"] is not None]
@@ -177,7 +186,8 @@ def optimum(console: Console, name: str, result: Json) -> None:
 def _print(console: Console, name: str, results: dict[str, Json], last: Table) -> None:
     first = next(iter(results.values()))
     console.print(f"[bold]{name}[/bold]: {first['transfer']['encoding']} transfer; {heading(first)}", highlight=False)
-    for table in (performance(results), protocols(results), stages(results), devices(results), last):
+    heralded = [limits(result) for result in list(results.values())[-1:] if result["limits"] is not None]
+    for table in (performance(results), protocols(results), stages(results), *heralded, devices(results), last):
         console.print()
         console.print(table, highlight=False)
     for line in missing(results[list(results)[-1]]):

@@ -92,9 +92,16 @@ class Setting:
 
     def performance(self, name: str, parts: dict[str, Any]) -> protocols.Case:
         """A protocol but the transfer, and its distilled pairs, from the parts; for use inside a compiled function."""
-        connection = protocols.over(name, self.assemble(parts)[1])
+        connection = protocols.over(name, self.assemble(parts)[1], parts)
         protocol = protocols.heralding(name, parts, self.encoding)
         return protocols.case(protocol(connection), protocol, parts, connection)
+
+    def causes(self, parts: dict[str, Any]) -> dict[str, Any]:
+        """What limits the study's protocol where it is a heralded one (that of a transfer is its budget)."""
+        if self.protocol == protocols.TRANSFER:
+            return {}
+        connection = protocols.over(self.protocol, self.assemble(parts)[1], parts)
+        return protocols.causes(protocols.heralding(self.protocol, parts, self.encoding), connection)
 
     def lacking(self, name: str) -> str | None:
         """Why a protocol cannot run over this study's connection; None where it can."""

@@ -59,17 +59,24 @@ class Evaluation:
         with ThreadPoolExecutor(1) as aside:  # the other protocols meanwhile
             others = aside.submit(contextvars.copy_context().run, self.others, parts)
             found = self.own(parts)
-            found["protocols"] |= others.result()
+            causes, rest = others.result()
+            found["protocols"] |= rest
+            found["causes"] = causes
         status = self.setting.status | dict.fromkeys(optimised, "optimised")
         return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
 
-    def others(self, parts: dict[str, Any]) -> dict[str, Any]:
-        """What is said of every protocol but the study's own."""
+    def others(self, parts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What limits the study's own protocol, where it is heralded, and what is said of every other."""
         setting = self.setting
         names = [name for name in NAMES if name not in (TRANSFER, setting.protocol) and setting.lacking(name) is None]
         if self._others is None:
-            self._others = compiled(lambda parts: {name: numbers(setting.performance(name, parts)) for name in names}, options=ONCE)
-        return jax.device_get(self._others(parts))
+
+            def every(parts: Any) -> list[dict[str, Any]]:
+                return [setting.causes(parts), {name: numbers(setting.performance(name, parts)) for name in names}]
+
+            self._others = compiled(every, options=ONCE)
+        causes, rest = jax.device_get(self._others(parts))
+        return causes, rest
 
     def own(self, parts: dict[str, Any]) -> dict[str, Any]:
         """The numbers of the link, the transfer and the study's protocol, the absorbed mode resolved."""
@@ -203,6 +210,7 @@ def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str
         "transfer": {**encoding, **plain(found["transfer"])},
         "objective": {"name": aims.objective, "protocol": setting.protocol, "value": plain(found["objective"])},
         "protocols": _protocols(setting, found["protocols"]),
+        "limits": plain(found["causes"]) or None,
         "stages": _stages(parts, found["stages"]),
         "remainder": plain(found["remainder"]),
         "elasticities": elastic,

@@ -1,7 +1,8 @@
 """The protocols of a study: what its file says of them, each one over its connection, and its figures.
 
 A file names the one that is optimised, ``protocol = "one-click"`` above its tables, and all are evaluated. Every protocol runs over the
-same connection; those that need pairs pump the same devices blue, with the pump that the file states.
+same connection; those that need pairs pump the same devices blue, with a fraction of the pump that the file states: a strong one makes
+many pairs at once.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ from ..link.synchronisation import Synchronisation
 from ..parameters import Scalar
 from ..protocols.base import AbstractProtocol
 from ..protocols.distillation import Distillation
-from ..protocols.heralded import OneClick, PairClick, TwoClick
+from ..protocols.heralded import AbstractHeralding, OneClick, PairClick, TwoClick
+from ..protocols.limits import limits
 from ..protocols.middle_source import MiddleSource
 from ..protocols.performance import AbstractPerformance
 from ..protocols.schedule import Schedule
@@ -27,9 +29,6 @@ from ..qubit.distillation import Method
 from ..units import GHz
 from .source import Source
 
-FILTER = 4.0
-"""Where the file does not state the filter's bandwidth, it is this many of the photon's."""
-
 
 class StationSheet(eqx.Module):
     """What stands where the photons meet: ``[station]``.
@@ -37,7 +36,8 @@ class StationSheet(eqx.Module):
     Attributes:
         detector: one of two equal ones.
         dark_rate: its dark counts per second.
-        filter_bandwidth: FWHM of the filter before it, rad/s; None: four times the photon's.
+        filter_bandwidth: FWHM of the filter before it, rad/s; None: the photon's, so that hardly more than
+            one mode passes.
         gate: s; None: the photon's length.
     """
 
@@ -70,8 +70,19 @@ class MiddleSourceSheet(eqx.Module):
         parameters.check(self)
 
 
+class PairClickSheet(eqx.Module):
+    """``[pair-click]``: which fraction of the devices' pump (power, photons or cooperativity) makes pairs; see ``PairClick``."""
+
+    pump_fraction: Scalar = parameters.fraction(0.01, box=(1e-4, 1.0))
+
+    def __check_init__(self) -> None:
+        parameters.check(self)
+
+
 class TeleportationSheet(eqx.Module):
-    """``[teleportation]``: of the two homodyne detectors; see ``Teleportation``."""
+    """``[teleportation]``: efficiency of the homodyne detectors, gain, and a's pump; see ``Teleportation``, ``PairClickSheet``."""
+
+    pump_fraction: Scalar = parameters.fraction(0.5, box=(1e-4, 1.0))
 
     detection: Scalar = parameters.field(parameters.Parameter("number", (0.0, 1.0), open_below=True), 1.0)
     gain: Scalar | None = parameters.number(None)
@@ -99,6 +110,7 @@ SHEETS: dict[str, Any] = {
     "station": StationSheet,
     "schedule": Schedule,
     "one-click": OneClickSheet,
+    "pair-click": PairClickSheet,
     "middle-source": MiddleSourceSheet,
     "teleportation": TeleportationSheet,
     "distillation": DistillationSheet,
@@ -133,21 +145,24 @@ PUMPED_BLUE = {"pair-click": ("a", "b"), "teleportation": ("a",)}
 """Whose device makes pairs."""
 
 
-def blue(device: AbstractDevice) -> AbstractDevice:
-    """The same device, pumped for pairs.
+def blue(device: AbstractDevice, fraction: Scalar | float = 1.0) -> AbstractDevice:
+    """The same device, pumped for pairs with a fraction of its pump.
 
     Raises:
         TypeError, ValueError: it cannot be.
     """
     if "pump" not in {item.name for item in dataclasses.fields(device)}:
         raise TypeError(f"{type(device).__name__} has no blue pump")
-    return dataclasses.replace(device, pump="blue")  # type: ignore[call-arg]
+    stated = {name: getattr(device, name) for name in ("pump_power", "pump_photons", "cooperativity")}
+    less = {name: value * fraction for name, value in stated.items() if value is not None}
+    return dataclasses.replace(device, pump="blue", **less)  # type: ignore[call-arg]
 
 
-def over(name: str, connection: Connection) -> Connection:
+def over(name: str, connection: Connection, parts: dict[str, Any]) -> Connection:
     """The connection with the pumps that a protocol needs."""
+    fraction = parts[name].pump_fraction if name in PUMPED_BLUE else 1.0
     nodes = {end: getattr(connection, end) for end in ("a", "b")}
-    changed = {end: dataclasses.replace(nodes[end], device=blue(nodes[end].device)) for end in PUMPED_BLUE.get(name, ())}
+    changed = {end: dataclasses.replace(nodes[end], device=blue(nodes[end].device, fraction)) for end in PUMPED_BLUE.get(name, ())}
     return dataclasses.replace(connection, **changed)
 
 
@@ -157,7 +172,7 @@ def heralding(name: str, parts: dict[str, Any], encoding: Any) -> AbstractProtoc
     if name == "teleportation":
         sheet = parts["teleportation"]
         return Teleportation(encoding, photon, detection=sheet.detection, gain=sheet.gain, schedule=schedule)
-    width = FILTER * photon.bandwidth if station.filter_bandwidth is None else station.filter_bandwidth
+    width = photon.bandwidth if station.filter_bandwidth is None else station.filter_bandwidth
     shared = {"photon": photon, "detector": station.detector, "filter_bandwidth": width, "gate": station.gate}
     shared |= {"dark_rate": station.dark_rate, "schedule": schedule}
     bins: Literal["time-bin", "dual-rail"] = "time-bin" if encoding.bins > 1 else "dual-rail"
@@ -211,3 +226,13 @@ def numbers(one: Case) -> dict[str, Any]:
 
     fractions = {name.replace(" ", "_"): value for name, value in one.raw.fractions.items()}
     return {**figures(one.raw), "distilled": figures(one.distilled), "fraction_of_limit": fractions}
+
+
+def causes(protocol: AbstractProtocol, connection: Connection) -> dict[str, Any]:
+    """What limits a heralded protocol, traced: the causes by name, and the remainder."""
+    if not isinstance(protocol, AbstractHeralding):
+        return {}
+    _, found = limits(protocol, connection)
+    names = ("fidelity_gain_if_ideal", "rate_factor_if_ideal")
+    table = {cause: {name: getattr(one, name) for name in names} for cause, one in zip(found.names, found.limits, strict=True)}
+    return {"causes": table, "remainder": found.remainder}

@@ -16,7 +16,18 @@ MOST = 2**20
 """Bytes; a larger file is none that was written by hand."""
 BUNDLED = pathlib.Path(__file__).parent / "bundled.toml"
 TABLES = (
-    *("protocol", "transfer", "station", "schedule", "synchronisation", "one-click", "middle-source", "teleportation", "distillation"),
+    *(
+        "protocol",
+        "transfer",
+        "station",
+        "schedule",
+        "synchronisation",
+        "one-click",
+        "pair-click",
+        "middle-source",
+        "teleportation",
+        "distillation",
+    ),
     *("device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser"),
 )
 Place = tuple[str | int, ...]

@@ -1,0 +1,180 @@
+"""A study of another protocol: its JSON against the library called by hand, its optimum against a scan, and what is refused."""
+
+import dataclasses
+import json
+
+import jax
+import pytest
+from scipy.optimize import minimize_scalar
+
+from tests import CLOSED_FORM
+from transduce.cli import main
+from transduce.devices.catalogue import device
+from transduce.link.emission import Qubit
+from transduce.link.fibre import Fibre
+from transduce.link.link import Link
+from transduce.link.node import Connection, Node
+from transduce.link.synchronisation import Synchronisation
+from transduce.link.wavepacket import Gaussian
+from transduce.protocols.distillation import Distillation
+from transduce.protocols.heralded import OneClick, PairClick
+from transduce.protocols.schedule import Schedule
+from transduce.qubit.detector import Detector
+from transduce.study import aims, config
+from transduce.study.evaluate import Evaluation
+from transduce.study.source import WrongInput, read
+from transduce.units import MHz, km, mK, mW, ns, us
+
+TEXT = """
+protocol = "one-click"
+
+[transfer]
+encoding = "single-rail"
+photon = { shape = "gaussian", bandwidth = "2 MHz" }
+
+[station]
+detector = { efficiency = 0.8, kind = "number_resolving" }
+dark_rate = "100 /s"
+filter_bandwidth = "5 MHz"
+
+[schedule]
+reset = "2 us"
+memories = 2.0
+
+[synchronisation]
+timing_jitter = "30 ns"
+
+[one-click]
+excitation = 0.2
+
+[pair-click]
+pump_fraction = 0.1
+
+[distillation]
+gate_error = 1e-3
+cutoff = 500
+
+[device.near]
+from = "sahu-2022"
+pump_power = "20 mW"
+temperature = "10 mK"
+heating_conductance = "1e4 W/K^3"
+
+[node.a]
+device = "near"
+qubit = { t1 = "120 us", t2 = "90 us" }
+memory = { t1 = "2000 us", t2 = "3000 us" }
+
+[node.b]
+device = "near"
+qubit = { t1 = "80 us", t2 = "30 us" }
+
+[[path]]
+kind = "fibre"
+length = "3 km"
+
+[targets]
+rate = { min = "1 /s" }
+
+[free]
+"one-click.excitation" = [1e-3, 0.5]
+
+[optimiser]
+starts = 2
+steps = 60
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """The study's file; programs are kept beside it, not in the user's folder."""
+    path = tmp_path_factory.mktemp("study") / "clicks.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(path.parent / "programs"))
+        yield path
+
+
+def by_hand() -> tuple[Connection, dict]:
+    sheet = device("sahu-2022", pump_power=20 * mW, temperature=10 * mK, heating_conductance=1e4)
+    a = Node(Qubit(t1=120 * us, t2=90 * us), sheet, memory=Qubit(t1=2000 * us, t2=3000 * us))
+    b = Node(Qubit(t1=80 * us, t2=30 * us), sheet)
+    clocks = Synchronisation(timing_jitter=30 * ns)
+    shared = {"detector": Detector(efficiency=0.8, kind="number_resolving"), "dark_rate": 100.0, "filter_bandwidth": 5 * MHz}
+    shared |= {"photon": Gaussian(bandwidth=2 * MHz), "schedule": Schedule(reset=2 * us, memories=2.0)}
+    return Connection(a, b, Link(fibre=Fibre(length=3 * km)), synchronisation=clocks), shared
+
+
+def test_a_study_of_one_click(file, capsys):
+    """Every figure of the JSON is the library's; its optimum is that of a scan over the excitation."""
+    connection, shared = by_hand()
+    assert main(["optimise", str(file), "--json", "--out", str(file.parent / "run")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    before, after = answer["before"]["protocols"]["one-click"], answer["after"]["protocols"]["one-click"]
+    done = Distillation(OneClick(**shared, excitation=0.2), gate_error=1e-3, cutoff=500)(connection)
+    for found, wanted in ((before, done.raw), (before["distilled"], done)):
+        for key, name in (("fidelity", "fidelity"), ("rate_per_s", "rate"), ("attempt_duration_s", "attempt_duration"), ("ebits", "ebits")):
+            assert found[key] == pytest.approx(float(getattr(wanted, name)), rel=CLOSED_FORM), key
+    assert before["fraction_of_limit"]["travel"] == pytest.approx(float(done.raw.fractions["travel"]), rel=CLOSED_FORM)
+    blue = dataclasses.replace(connection.a.device, pump="blue", pump_power=2 * mW)
+    pumped = dataclasses.replace(
+        connection, a=dataclasses.replace(connection.a, device=blue), b=dataclasses.replace(connection.b, device=blue)
+    )
+    assert answer["before"]["protocols"]["pair-click"]["fidelity"] == pytest.approx(float(PairClick(**shared)(pumped).fidelity), rel=1e-9)
+    fidelity = jax.jit(lambda x: OneClick(**shared, excitation=x)(connection).fidelity)
+    best = minimize_scalar(lambda x: -float(fidelity(x)), bounds=(1e-3, 0.5), method="bounded", options={"xatol": 1e-9})
+    assert after["fidelity"] == pytest.approx(-best.fun, rel=1e-8)
+    assert answer["free"]["one-click.excitation"]["after"] == pytest.approx(best.x, rel=1e-3)
+    assert answer["after"]["objective"] == {"name": "fidelity", "protocol": "one-click", "value": pytest.approx(-best.fun, rel=1e-8)}
+    causes = answer["after"]["limits"]["causes"]
+    assert set(causes) == {*(f"{end}.{name}" for end in "ab" for name in ("emit", "up", "fibre")), "detectors", "clocks", "waiting"}
+    slope = (float(fidelity(0.2 * 1.001)) - float(fidelity(0.2 * 0.999))) / 2e-3 / before["fidelity"]
+    assert answer["before"]["elasticities"]["one-click.excitation"] == pytest.approx(slope, rel=1e-4)
+    assert answer["before"]["inputs"]["node.a.memory.t1"] == {"value": 2e-3, "unit": "s", "status": "given"}
+    assert answer["before"]["inputs"]["station.detector.dark_probability"]["status"] == "default"
+
+
+WRONG = {
+    "a protocol that is none": ('protocol = "one-click"', 'protocol = "one-clik"', "the nearest is one-click"),
+    "a figure of the transfer": ("rate = {", "average_fidelity = {", "is no figure of this study"),
+    "a detector's field": ("efficiency = 0.8", "effciency = 0.8", "the nearest is efficiency"),
+    "a dark rate in Hz": ('"100 /s"', '"100 Hz"', "must be an event rate"),
+    "less than one memory": ("memories = 2.0", "memories = 0.5", "must be at least 1"),
+    "a method that is none": ("cutoff = 500", 'methods = ["best"]', "methods must be of bbpssw, dejmps, epl"),
+    "a memory that dephases too slowly": ('t2 = "3000 us"', 't2 = "9000 us"', "must be at most 2 t1"),
+    "an excitation above 1": ("excitation = 0.2", "excitation = 1.2", "must be at least 0 and at most 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_refused(name, tmp_path):
+    old, new, message = WRONG[name]
+    assert old in TEXT
+    path = tmp_path / "wrong.toml"
+    path.write_text(TEXT.replace(old, new), encoding="utf-8")
+    with pytest.raises(WrongInput, match="(?s)" + message):
+        aims.load(config.load(read(path)))
+
+
+def test_a_device_without_a_blue_pump_makes_no_pairs(tmp_path):
+    text = TEXT.replace('from = "sahu-2022"\npump_power = "20 mW"\ntemperature = "10 mK"\nheating_conductance = "1e4 W/K^3"', MEMBRANE)
+    path = tmp_path / "membrane.toml"
+    path.write_text(text, encoding="utf-8")
+    setting = config.load(read(path))
+    assert "has no blue pump" in (setting.lacking("pair-click") or "") and setting.lacking("two-click") is None
+    assert isinstance(Evaluation(setting, aims.load(setting)), Evaluation)
+    path.write_text(text.replace('protocol = "one-click"', 'protocol = "pair-click"'), encoding="utf-8")
+    with pytest.raises(WrongInput, match="must be one that these devices can run, but pair-click needs pairs"):
+        config.load(read(path))
+
+
+MEMBRANE = """kind = "electro-optomechanical"
+frequency_m = "5 MHz"
+gamma_m = "1 kHz"
+cooperativity_e = 40.0
+cooperativity_o = 40.0
+kappa_e_ext = "4 MHz"
+kappa_e_int = "1 MHz"
+kappa_o_ext = "3 MHz"
+kappa_o_int = "2 MHz"
+"""
