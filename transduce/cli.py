@@ -119,6 +119,41 @@ def evaluate(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
 
 @app.command()
+def plan(file: File = None, as_json: AsJson = False) -> None:
+    """How many such links two fault-tolerant computers would need per seam, and what the link lacks."""
+    source, setting, aims = _load(file)
+    from .protocols.planner import table
+    from .study.evaluate import Evaluation
+    from .study.network import planned, plans
+    from .study.record import dumps
+
+    evaluation = Evaluation(setting, aims)
+    with _keeper(source.text)():
+        answer = evaluation(setting.parts)
+    try:
+        found = plans(answer)
+    except ValueError as error:
+        raise WrongInput(f"{source.name}: must make pairs by some protocol, but {error}") from None
+    sys.stdout.write(dumps([planned(one) for one in found]) if as_json else f"{source.stem}\n{table(found)}\n")
+
+
+@app.command()
+def export(file: File = None, out: Out = None, overwrite: Overwrite = False) -> None:
+    """Every protocol's pairs as JSON for network simulators; Choi, Kraus and Pauli-transfer matrices of a transfer."""
+    source, setting, _ = _load(file)
+    from .study.network import exports
+    from .study.record import Folder
+
+    folder = Folder.new(f"{source.stem}-export", out, overwrite)
+    for name, content in exports(setting):
+        if isinstance(content, str):
+            folder.text(name, content)
+        else:
+            folder.arrays(name, **content)
+    print(f"written to {folder.path}")
+
+
+@app.command()
 def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwrite: Overwrite = False) -> None:
     """A better design within the file's boxes and against its targets; writes a run folder."""
     source, setting, aims = _load(file)

@@ -15,6 +15,7 @@ from tests.protocols.witness import sech
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.devices.optomechanical import ElectroOptomechanical
 from transduce.gaussian.channel import ModeChannel
+from transduce.linear.noise import PairMoments
 from transduce.linear.system import UnstableError
 from transduce.link.convert import Convert
 from transduce.link.emission import Qubit, absorption, emission
@@ -177,6 +178,7 @@ def test_the_kept_half_is_absorbed():
         one = PairClick(photon, filter_bandwidth=1e3 * MHz)
         lossy, whole = (one(Meeting(node, node, way, way)) for node in (Node(q, device, memory=long) for q in (qubit, long)))
         end = absorption(qubit, photon)
+        assert isinstance(lossy.channel_a, PairMoments) and isinstance(whole.channel_a, PairMoments)
         close(lossy.channel_a.first, float(end.efficiency) * float(whole.channel_a.first), 1e-5)
         close(abs(lossy.channel_a.correlation) ** 2, float(end.efficiency) * abs(whole.channel_a.correlation) ** 2, 1e-5)
         ratio = abs(lossy.state.coherence / whole.state.coherence) / float(end.efficiency)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
@@ -20,8 +21,10 @@ from transduce.protocols.distillation import Distillation
 from transduce.protocols.heralded import OneClick, PairClick
 from transduce.protocols.schedule import Schedule
 from transduce.qubit.detector import Detector
+from transduce.qubit.export import from_json
 from transduce.study import aims, config
 from transduce.study.evaluate import Evaluation
+from transduce.study.protocols import NAMES
 from transduce.study.source import WrongInput, read
 from transduce.units import MHz, km, mK, mW, ns, us
 
@@ -134,13 +137,34 @@ def test_a_study_of_one_click(file, capsys):
     assert answer["before"]["inputs"]["station.detector.dark_probability"]["status"] == "default"
 
 
+def test_plans_and_exports(file, capsys):
+    """The plan takes the pairs that need the fewest links; exported states are the library's, and matrices preserve the trace."""
+    assert main(["plan", str(file), "--json"]) == 0
+    small, large = json.loads(capsys.readouterr().out)
+    assert (small["target"], large["target"]) == ({"logical_qubits": 200, "gates": 1e8}, {"logical_qubits": 1e5, "gates": 1e12})
+    assert main(["plan", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert small["pairs"]["name"] in told and "[M]" in told and "guaranteed" in told
+    assert main(["export", str(file), "--out", str(file.parent / "out")]) == 0
+    names = {path.name for path in (file.parent / "out").iterdir()}
+    assert names == {f"{name}.json" for name in NAMES} | {f"{name}.npz" for name in ("transfer", "teleportation")}
+    link = from_json((file.parent / "out" / "one-click.json").read_text(encoding="utf-8"))
+    connection, shared = by_hand()
+    done = OneClick(**shared, excitation=0.2)(connection)
+    assert link.state is not None and link.memory_a is not None
+    np.testing.assert_allclose(link.state, done.pair, rtol=0, atol=1e-12)
+    assert (link.rate, link.memory_a.t1) == pytest.approx((float(done.rate), 2e-3), rel=CLOSED_FORM)
+    with np.load(file.parent / "out" / "transfer.npz") as found:
+        np.testing.assert_allclose(sum(k.conj().T @ k for k in found["kraus"]), np.eye(2), rtol=0, atol=1e-9)
+
+
 WRONG = {
     "a protocol that is none": ('protocol = "one-click"', 'protocol = "one-clik"', "the nearest is one-click"),
     "a figure of the transfer": ("rate = {", "average_fidelity = {", "is no figure of this study"),
     "a detector's field": ("efficiency = 0.8", "effciency = 0.8", "the nearest is efficiency"),
     "a dark rate in Hz": ('"100 /s"', '"100 Hz"', "must be an event rate"),
     "less than one memory": ("memories = 2.0", "memories = 0.5", "must be at least 1"),
-    "a method that is none": ("cutoff = 500", 'methods = ["best"]', "methods must be of bbpssw, dejmps, epl"),
+    "a method that is none": ("cutoff = 500", 'methods = ["best"]', "methods: must be of bbpssw, dejmps, epl"),
     "a memory that dephases too slowly": ('t2 = "3000 us"', 't2 = "9000 us"', "must be at most 2 t1"),
     "an excitation above 1": ("excitation = 0.2", "excitation = 1.2", "must be at least 0 and at most 1"),
 }

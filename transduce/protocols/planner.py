@@ -292,7 +292,7 @@ def _rows(plan: Plan) -> list[tuple[str, str]]:
 def table(plans: Sequence[Plan]) -> str:
     """Plans side by side as plain text, and a line per assumption; [M] marks what rests on one."""
     rows = zip(*map(_rows, plans), strict=True)
-    lines = [f"{row[0][0]:<34}" + "".join(f"{value:>22}" for _, value in row) for row in rows]
+    lines = [f"{row[0][0]:<34}" + "".join(f"{value:>28}" for _, value in row) for row in rows]
     return "\n".join([*lines, *_NOTES])
 
 

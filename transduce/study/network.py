@@ -1,0 +1,87 @@
+"""What leaves a study for others: the plan of a fault-tolerant computer, and files for network simulators and process tomography."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..protocols.performance import AbstractPerformance
+from ..protocols.planner import LARGE, SMALL, Pairs, Plan, best_plan
+from ..qubit.encodings import Process
+from ..qubit.export import choi_with_leak, kraus, network_link, pauli_transfer, to_json
+from .config import Setting
+from .protocols import NAMES, TRANSFER, heralding, over
+
+
+def plans(result: dict[str, Any]) -> list[Plan]:
+    """Of both targets, with the protocol and the number of rounds that need the fewest links; from what an evaluation says.
+
+    Raises:
+        ValueError: no protocol makes pairs.
+    """
+    found = []
+    for name, one in result["protocols"].items():
+        if one["why"] is not None:
+            continue
+        for said, label in ((one, name), (one["distilled"], f"{name}, distilled")):
+            rate, fidelity, success = said["rate_per_s"], said["fidelity"], said["success_probability"]
+            if rate and fidelity and success:
+                found.append(Pairs(label, rate, fidelity, success))
+    return [best_plan(target, found) for target in (SMALL, LARGE)]
+
+
+def planned(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON states it; infinite factors are null."""
+
+    def finite(value: Any) -> Any:
+        return value if not isinstance(value, float) or np.isfinite(value) else None
+
+    own = {name: finite(value) for name, value in plan._asdict().items() if not isinstance(value, tuple)}
+    parts = {name: getattr(plan, name)._asdict() for name in ("target", "pairs", "assumed")}
+    sure = plan.links_guaranteed
+    return {**parts, **own, "links_guaranteed": None if sure is None else sure._asdict()}
+
+
+def performances(setting: Setting) -> Iterator[tuple[str, AbstractPerformance]]:
+    """Every protocol that can run over the study's connection."""
+    transfer, connection = setting.assemble(setting.parts)
+    for name in NAMES:
+        if setting.lacking(name) is None:
+            protocol = transfer if name == TRANSFER else heralding(name, setting.parts, setting.encoding)
+            yield name, protocol(connection if name == TRANSFER else over(name, connection, setting.parts))
+
+
+def exports(setting: Setting) -> Iterator[tuple[str, str | dict[str, np.ndarray]]]:
+    """File name -> its text, or its arrays: one JSON per protocol; Choi, Kraus and Pauli-transfer matrices of what moves a state."""
+    nodes = setting.parts["node"]
+    memories = [node.get("memory", node["qubit"]) for node in (nodes["a"], nodes["b"])]
+    for name, done in performances(setting):
+        done = jax.device_get(done)
+        moved = getattr(done, "process", None)
+        arms = (done.channel, None) if moved is not None else (done.channel_a, done.channel_b)
+        link = network_link(
+            arms[0],
+            done.rate,
+            done.fidelity,
+            done.pair,
+            channel_b=arms[1],
+            protocol=name,
+            success_probability=done.success_probability,
+            attempt_duration=done.attempt_duration,
+            memory_a=memories[0],
+            memory_b=memories[1],
+        )
+        yield f"{name}.json", to_json(link) + "\n"
+        if isinstance(moved, Process):
+            yield f"{name}.npz", _matrices(moved)
+
+
+def _matrices(process: Process) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for suffix, heralded in (("", False), ("_heralded", True)):
+        if heralded and process.choi_heralded is None:
+            continue
+        choi = choi_with_leak(process, heralded)
+        found |= {f"choi{suffix}": choi, f"kraus{suffix}": kraus(choi), f"pauli_transfer{suffix}": pauli_transfer(choi)}
+    return found
