@@ -100,7 +100,7 @@ class Scene(NamedTuple):
         poles = [arm.poles + shift for arm, shift in zip(arms, shifts, strict=True)]
         others = jnp.concatenate([centre + offset - 1j * width, -1j * half[None]])
         features = jnp.concatenate([*poles, others])
-        grid, span = grid_for(features, photon), photon.duration + 4 / jnp.min(jnp.abs(jnp.imag(features)))
+        grid, span = grid_for(features, photon), ringing(features, photon)
         omegas = grid.omega, grid.omega - offset
         sent = jax.vmap(photon.spectrum)(omegas[0]), jax.vmap(photon.spectrum)(omegas[1])
         return cls(grid, omegas, half / (half - 1j * grid.omega), sent, span)
@@ -139,7 +139,12 @@ def kept_mode(arm: Arm, photon: AbstractWavepacket, bandwidth: Scalar, offset: S
     return Sampled.from_spectrum(jnp.where(bright, arriving, sent), step, fixed.start - 2 * fixed.duration)
 
 
+def ringing(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Scalar:
+    """The photon's length and that of the ringing (s)."""
+    return photon.duration + (0.0 if poles is None else 4 / jnp.min(jnp.abs(jnp.imag(poles))))
+
+
 def time_window(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Scalar:
     """How long the photon and the ringing after it last (s)."""
-    ringing = 0.0 if poles is None else 25 / jnp.min(jnp.abs(jnp.imag(poles)))
-    return 4.7 * photon.duration + ringing
+    after = 0.0 if poles is None else 25 / jnp.min(jnp.abs(jnp.imag(poles)))
+    return 4.7 * photon.duration + after

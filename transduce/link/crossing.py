@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..gaussian.channel import ModeChannel
 from ..numerics import abs2, sqrt
 from ..parameters import Scalar
-from .arms import converting, mode_of
+from .arms import converting, mode_of, ringing
 from .base import Prepared, Response
 from .link import Link, Row, grid_for
 from .meeting import Arrived, Meeting, Stages, backwards
@@ -128,5 +128,5 @@ def _scene(
     sides = []
     for arm, (_, way), own, at in zip(arms, ways, (grid.omega, -grid.omega - offset), (grid.omega, -grid.omega), strict=True):
         sides.append(_Side(jax.vmap(photon.spectrum)(own), arm.response(own), way(own), half / (half - 1j * at)))
-    span = photon.duration + 4 / jnp.min(jnp.abs(jnp.imag(features)))
+    span = ringing(features, photon)
     return grid, sides, span, jnp.maximum(*(jnp.asarray(way.delay, float) for way, _ in ways))

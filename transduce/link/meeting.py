@@ -42,6 +42,8 @@ from .sampled import Sampled
 from .synchronisation import Synchronisation, phase_jitters
 from .wavepacket import AbstractWavepacket
 
+REACH = 1.5
+"""In units of the photon's length and the devices' ringing."""
 Stages = tuple[Bool[Array, " s"], Bool[Array, " t"]]
 """Of each arm, which are meant."""
 
@@ -217,6 +219,11 @@ class Arrived(NamedTuple):
         """
         terms = self.grid.weight * jnp.conj(self.modes[0]) * self.modes[1]
         return jnp.sum(terms * jnp.exp(1j * self.grid.omega * (offset + _compensation(self.grid, terms, self.span))))
+
+    @property
+    def reach(self) -> Scalar:
+        """Beyond this delay (s) nothing of the overlap is left."""
+        return REACH * self.span
 
     def background(self, gate: Scalar) -> Scalar:
         """Photons outside of the two modes at each detector, in a gate of this length (s); 0 where it holds no other mode."""

@@ -257,11 +257,10 @@ def answer(
     """From the state that an overlap leaves: it is averaged over delays, and waits for the news."""
     clocks, travel = meeting.synchronisation, 2 * station.delay
 
-    def later(delay: Scalar) -> tuple[HeraldedPair, Array]:
-        overlap = station.overlap(delay)
+    def read(overlap: Array) -> tuple[HeraldedPair, Array]:
         return state(overlap), overlap
 
-    pair, overlap = later(jnp.zeros(())) if clocks is None else clocks.late(later)
+    pair, overlap = read(station.overlap()) if clocks is None else clocks.late(station.overlap, station.reach, read)
     wait = travel + (uses - 1) * protocol.photon.duration
     if ideal is not None:
         wait = jnp.where(ideal.waiting, 0.0, wait)

@@ -33,11 +33,12 @@ from ..gaussian.channel import ModeChannel
 from ..gaussian.teleportation import best_gain, quietest_gain, teleport
 from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments
-from ..link.arms import SAMPLES, Arm, mode_of, pairing, time_window
+from ..link.arms import SAMPLES, Arm, mode_of, pairing, ringing, time_window
 from ..link.convert import Convert
 from ..link.emission import Emission, absorption, emission
 from ..link.emission import phase_jitters as own_phase_jitters
 from ..link.link import Link, grid_for
+from ..link.meeting import REACH
 from ..link.node import Connection
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
@@ -243,7 +244,9 @@ class Shared(NamedTuple):
         if clocks is not None:
             terms = grid.weight * jnp.conj(kept) * arriving[:m]
             loss = jnp.exp(-(clocks.phase_jitter(jnp.maximum(connection.a.qubit.frequency, connection.b.qubit.frequency)) ** 2) / 2)
-            correlation = loss * clocks.late(lambda delay: jnp.sum(terms * jnp.exp(1j * grid.omega * delay)))
+            correlation = loss * clocks.late(
+                lambda delay: jnp.sum(terms * jnp.exp(1j * grid.omega * delay)), REACH * ringing(arm.poles, photon)
+            )
         bright = jnp.max(abs2(arriving[m:])) > DARK * jnp.max(abs2(sent[m:]))
         mode = Sampled.from_spectrum(jnp.where(bright, arriving[m:], sent[m:]), step, fixed.start - 2 * fixed.duration)
         return cls(PairMoments(first, second, correlation), mode, arm.delay)

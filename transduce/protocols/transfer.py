@@ -18,10 +18,11 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
-from ..link.arms import SAMPLES, time_window
+from ..link.arms import SAMPLES, ringing, time_window
 from ..link.base import Prepared, Response
 from ..link.emission import absorption, emission
 from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, detected, figures, grid_for, matched
+from ..link.meeting import REACH
 from ..link.node import Connection, Node
 from ..link.quadrature import Nodes
 from ..link.sampled import Sampled
@@ -198,7 +199,11 @@ class Passage(NamedTuple):
             reading = matched(self.grid, response.u * self.sent, self.sent, response.noise)
         else:
             reading = detected(self.grid, response, transfer.photon, transfer.detection, None)
-        packet, blur = (reading.channel, 0.0) if self.synchronisation is None else _late(reading, self.synchronisation)
+        packet, blur = (
+            (reading.channel, 0.0)
+            if self.synchronisation is None
+            else _late(reading, self.synchronisation, ringing(self.link.poles, transfer.photon))
+        )
         if self.nodes is None:
             return transfer.encoding.process(packet), packet, packet, jnp.ones(())
         a, b = (node.qubit for node in self.nodes)
@@ -213,13 +218,13 @@ class Passage(NamedTuple):
         return transfer.encoding.process(total, coherence, sqrt(jitter**2 + blur), differential), packet, total, coherence
 
 
-def _late(reading: Reading, clocks: Synchronisation) -> tuple[ModeChannel, Scalar]:
+def _late(reading: Reading, clocks: Synchronisation, span: Scalar) -> tuple[ModeChannel, Scalar]:
     """The channel in the mean over delays, and the variance of a phase that takes from one use's coherence what their spread takes.
 
     Exact: populations are linear in |t|^2, the coherence of one use in t and that of two uses in |t|^2.
     """
-    mean = clocks.late(reading.late)
-    spread, square = clocks.late(lambda delay: abs2(reading.late(delay) - mean)), abs2(mean)
+    mean = clocks.late(reading.late, REACH * span)
+    spread, square = clocks.late(reading.late, REACH * span, lambda value: abs2(value - mean)), abs2(mean)
     dark = square < DARK
     ratio = jnp.where(dark, 0.0, spread / jnp.where(dark, 1.0, square))
     return ModeChannel(mean * sqrt(1 + ratio), reading.channel.noise), jnp.log1p(ratio)
