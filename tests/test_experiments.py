@@ -15,6 +15,9 @@ import transduce as td
 from experiments import e01_jiang_2023 as e01
 from experiments import e02_bundled_connection as e02
 from experiments import e03_reach as e03
+from experiments import e10_ibm_target as e10
+from experiments import e11_clocks as e11
+from transduce.qubit.heralding import best_excitation, one_click_weak_best
 from transduce.study import aims, config, source
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -133,3 +136,43 @@ def test_reach():
     shares = {stage["name"]: stage["noise_input"] for stage in connection["after"]["stages"]}
     expected = 1e3 + 50e3 * np.log10((1 - shares["up"]) / shares["down"])  # where the noise at the input, fibre's loss included, is 1
     assert numbers["optimised"]["classical_at_m"] == pytest.approx(expected, abs=1.5e3)
+
+
+def test_ibm_target_against_closed_forms_and_differences():
+    """A weak link's best excitation; EPL with perfect memories leaves the state of two clicks; what a factor is worth, by differences."""
+    numbers = stored("e10_ibm_target")
+    x, curve = np.array(numbers["improvement"])[40:90:12], numbers["ways"]["EPL, 2 to 1"]
+    now = e10.sweep(e10.WAYS["EPL, 2 to 1"][0], x)
+    for name in ("excitation", "fidelity", "rate"):
+        np.testing.assert_allclose(now[name], curve[name][40:90:12], rtol=STORED)
+    start, one = np.array(numbers["improvement"][0]), numbers["ways"]["one click"]
+    assert one["excitation"][0] == pytest.approx(float(best_excitation(e10.NOISE / start)), rel=1e-3)
+    assert one["fidelity"][0] == pytest.approx(float(one_click_weak_best(e10.NOISE / start)), rel=1e-3)
+    factors, step = np.array([300.0, 200.0, 50.0]), 1e-4 * np.eye(3)
+    for excitation in (0.01, 0.4):
+        assert e10.distilled(2, None)(factors, excitation)[0] == pytest.approx(float(e10.two(factors, None)[0]), rel=1e-12)
+    for k, (at, excitation) in enumerate(zip(x, now["excitation"], strict=True)):
+
+        def loss(logs, excitation=excitation):
+            return jax.numpy.log(1 - e10.distilled(2, e10.MEMORY)(jax.numpy.exp(logs), excitation)[0])
+
+        many = jax.vmap(loss)(np.log(at) + np.concatenate([step, -step]))
+        np.testing.assert_allclose(-(many[:3] - many[3:]) / 2e-4, np.array(now["elasticity"])[:, k], rtol=1e-6, atol=1e-9)
+    assert [row["within"] for row in numbers["table"]] == [True, *[None] * 6]
+    assert numbers["table"][-1]["ours"] == pytest.approx(e10.THRESHOLDS["efficiency 0.3, noise shared"][3], abs=5e-4)
+
+
+def test_clocks():
+    numbers = stored("e11_clocks")
+    assert all(row["within"] for row in numbers["table"])
+    widths = e11.Hz * np.array(numbers["bandwidth_fwhm_hz"][::6])
+    found = numbers["needed_s"]["two clicks"]
+    np.testing.assert_allclose(e11.needed("two clicks", "timing_jitter", widths), np.array(found["envelope"])[:, ::6], rtol=STORED)
+    error, line = np.array(numbers["clock_error_s"][::40]), np.array(numbers["linewidth_hz"][::40])
+    now = e11.phases(e11.fidelity("two clicks", "gaussian"), error, line * e11.Hz)
+    assert_same(now, thinned(numbers["phases"]["two clicks"], 40))
+    slow, fast = numbers["phases"]["one click"], numbers["phases"]["two clicks"]
+    assert np.all(np.array(fast["fibre"]) >= slow["fibre"]) and np.all(np.array(fast["carrier"]) <= np.array(slow["carrier"]) + 1e-10)
+    decaying = numbers["shapes"]["two clicks"]["decaying"]
+    lost = 1 - np.interp(np.log(numbers["jitter_bandwidth_marks"]), np.log(numbers["jitter_bandwidth"]), decaying["closed"])
+    np.testing.assert_allclose(1 - np.array(decaying["protocol"]), lost, rtol=0.02)

@@ -119,8 +119,10 @@ def test_the_first_command_prints_what_is_stored_beside_its_figure():
 
 
 def test_the_python_prints_what_is_shown():
-    printed, _ = run(block("python"), {"__name__": "shown"})
-    assert_shown(printed, block("python output"))
+    names = {"__name__": "shown"}
+    for shown in ("python", "protocols"):
+        printed, _ = run(block(shown), names)
+        assert_shown(printed, block(f"{shown} output"))
 
 
 def test_the_reach_is_the_figures():

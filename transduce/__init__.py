@@ -59,14 +59,22 @@ if TYPE_CHECKING:
     from .link.wavepacket import Gaussian as Gaussian
     from .link.wavepacket import Rising as Rising
     from .link.wavepacket import Sech as Sech
+    from .protocols.clocks import clock_needed as clock_needed
+    from .protocols.distillation import Distillation as Distillation
     from .protocols.heralded import OneClick as OneClick
     from .protocols.heralded import PairClick as PairClick
     from .protocols.heralded import TwoClick as TwoClick
+    from .protocols.limits import limits as limits
+    from .protocols.middle_source import MiddleSource as MiddleSource
+    from .protocols.planner import best_plan as best_plan
     from .protocols.planner import plan as plan
     from .protocols.schedule import Schedule as Schedule
+    from .protocols.teleportation import Teleportation as Teleportation
     from .protocols.transfer import Transfer as Transfer
     from .qubit.bell_measurement import two_click as two_click
     from .qubit.detector import Detector as Detector
+    from .qubit.entanglement import coherent_information as coherent_information
+    from .qubit.entanglement import log_negativity as log_negativity
     from .qubit.heralding import one_click as one_click
     from .qubit.pairs import pair_click as pair_click
     from .qubit.pairs import pair_source_in_the_middle as pair_source_in_the_middle
@@ -98,12 +106,18 @@ _NAMES = {
     "link.sampled": ("Tabulated",),
     "link.synchronisation": ("Synchronisation",),
     "link.wavepacket": ("Decaying", "Gaussian", "Rising", "Sech"),
+    "protocols.clocks": ("clock_needed",),
+    "protocols.distillation": ("Distillation",),
     "protocols.heralded": ("OneClick", "PairClick", "TwoClick"),
-    "protocols.planner": ("plan",),
+    "protocols.limits": ("limits",),
+    "protocols.middle_source": ("MiddleSource",),
+    "protocols.planner": ("best_plan", "plan"),
     "protocols.schedule": ("Schedule",),
+    "protocols.teleportation": ("Teleportation",),
     "protocols.transfer": ("Transfer",),
     "qubit.bell_measurement": ("two_click",),
     "qubit.detector": ("Detector",),
+    "qubit.entanglement": ("coherent_information", "log_negativity"),
     "qubit.heralding": ("one_click",),
     "qubit.pairs": ("pair_click", "pair_source_in_the_middle", "squeezed_pair"),
 }

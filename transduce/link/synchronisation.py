@@ -68,7 +68,7 @@ class Synchronisation(eqx.Module):
         """The mean of a tree of arrays that is read from an amplitude, which follows from b's delay (s): a trapezoid rule.
 
         It converges exponentially for smooth packets, to 1e-10; to some 1e-7 where the jitter exceeds the packet, as the nodes in
-        frequency do not resolve large delays; an edge (a decaying packet) leaves some 1e-3 of what the jitter takes.
+        frequency do not resolve large delays; an edge (a decaying packet) leaves some 5e-3 of what the jitter takes.
 
         Args:
             amplitude: of a delay.

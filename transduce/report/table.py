@@ -44,7 +44,7 @@ def _rows(result: Json) -> list[tuple[str, Any, str, str]]:
         ("entanglement fidelity", transfer["entanglement_fidelity"], "", "1/2 Bell pair"),
         ("photon length", packet["photon_length_s"], "s", ""),
         ("latency", transfer["latency_s"], "s", ""),
-        ("rate, one at a time", transfer["rate_per_s"], "/s", ""),
+        ("rate", transfer["rate_per_s"], "/s", ""),
     ]
 
 
