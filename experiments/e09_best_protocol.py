@@ -106,8 +106,8 @@ def distilled(pair: HeraldedPair) -> HeraldedPair:
 
 def transferred(process: Process) -> HeraldedPair:
     """Half of a pair after a transfer."""
-    heralded = process.choi_heralded is not None
-    choi, success = (process.choi_heralded, process.success_probability) if heralded else (process.choi, jnp.ones(()))
+    choi, success = process.choi_heralded, process.success_probability
+    choi, success = (process.choi, jnp.ones(())) if choi is None or success is None else (choi, success)
     return HeraldedPair(success * jnp.real(jnp.diagonal(choi)), success * choi[0, 3], success, patterns=1, even=True)
 
 
