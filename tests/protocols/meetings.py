@@ -37,15 +37,20 @@ def path(length: float, noise: float) -> Link:
     return Link(fibre=Fibre(coupling_in=0.2, coupling_out=0.3, **glass), loss=Loss(loss=0.3, temperature=1400.0))
 
 
-def everything() -> dict[str, Any]:
-    """Two different nodes and arms, no field at an edge, and both protocols with the settings they share."""
+def ends(**memories: Qubit) -> tuple[Node, Node]:
+    """Two different nodes, no field at an edge; their memories by end."""
     a = device(**OPTIMUM | {"mode_match": 0.9}, detuning_e=0.8 * MHz, detuning_o=-0.5 * MHz, pump_detuning=0.7 * MHz)
     other = {"pump_power": 0.05, "kappa_e_ext": 20 * MHz, "mode_match": 0.8, "pump_detuning": -0.9 * MHz}
     b = device(**OPTIMUM | other, detuning_e=-0.3 * MHz, detuning_o=0.4 * MHz)
     a, b = parameters.replace((a, b), {"0.absorbed_fraction": 0.02, "1.absorbed_fraction": 0.03})
     one = Qubit(t1=60 * us, t2=50 * us, phase_jitter=0.05, frequency=4 * GHz)
     two = Qubit(t1=90 * us, t2=40 * us, phase_jitter=0.04, differential_phase_jitter=0.02)
-    nodes = Node(one, a, memory=Qubit(t1=200 * us, t2=150 * us)), Node(two, b)
+    return Node(one, a, memories.get("a")), Node(two, b, memories.get("b"))
+
+
+def everything() -> dict[str, Any]:
+    """Two different nodes and arms, and both protocols with the settings they share."""
+    nodes = ends(a=Qubit(t1=200 * us, t2=150 * us))
     meeting = Meeting(*nodes, path(2 * km, 3e-3), path(1 * km, 2e-3), synchronisation=Synchronisation(**CLOCKS))
     shared: Any = {"photon": PHOTON, "detector": Detector(**DETECTOR), "filter_bandwidth": 10 * MHz, "gate": 5 * us}
     shared |= {"schedule": Schedule(reset=1 * us, memories=2, channels=3, transducers=1.5)}

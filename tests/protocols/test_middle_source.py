@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import poisson
 
 from tests import CLOSED_FORM, GRADIENT
-from tests.protocols.bundled import OPTIMUM, device
+from tests.protocols.meetings import CLOCKS, DETECTOR, PHOTON, STENCIL, STEP, ends, path
 from tests.protocols.witness import Device, exchange, fibre, loss, of, sech
 from tests.qubit import counting
 from transduce import parameters
@@ -19,39 +19,19 @@ from transduce.link.fibre import Fibre
 from transduce.link.link import Link
 from transduce.link.meeting import Meeting
 from transduce.link.node import Connection, Node
-from transduce.link.routing import Loss
 from transduce.link.synchronisation import Synchronisation
-from transduce.link.wavepacket import Sech
 from transduce.protocols.heralded import Heralded, TwoClick
 from transduce.protocols.middle_source import MiddleSource
 from transduce.qubit.detector import Detector
-from transduce.units import GHz, Hz, MHz, c_0, dB, kHz, km, ns, ps, us
+from transduce.units import GHz, Hz, MHz, c_0, km, us
 
-PHOTON = Sech(bandwidth=1 * MHz)
-DETECTOR = {"efficiency": 0.8, "dark_probability": 1e-3, "background_counts": 2e-3, "background_modes": 5e-3}
 FOREVER = Qubit(t1=1e9, t2=2e9)
-CLOCKS = {
-    **{"timing_offset": 60 * ns, "timing_jitter": 80 * ns, "carrier_offset": 0.1 * MHz, "clock_jitter": 2 * ps},
-    **{"laser_linewidth": 0.5 * kHz, "path_difference": 1 * us, "fibre_linewidth": 10 * Hz, "stabilisation_bandwidth": 3 * kHz},
-}
-
-
-def path(length: float, noise: float) -> Link:
-    glass = {"length": length, "attenuation": 0.2 * dB / km, "beta2": 2e7 * ps**2 / km, "noise_photons": noise}
-    return Link(fibre=Fibre(coupling_in=0.2, coupling_out=0.3, **glass), loss=Loss(loss=0.3, temperature=1400.0))
 
 
 def everything() -> dict[str, Any]:
     """Two different nodes and arms, no field at an edge; pairs wait without decay."""
-    a = device(**OPTIMUM | {"mode_match": 0.9}, detuning_e=0.8 * MHz, detuning_o=-0.5 * MHz, pump_detuning=0.7 * MHz)
-    other = {"pump_power": 0.05, "kappa_e_ext": 20 * MHz, "mode_match": 0.8, "pump_detuning": -0.9 * MHz}
-    b = device(**OPTIMUM | other, detuning_e=-0.3 * MHz, detuning_o=0.4 * MHz)
-    a, b = parameters.replace((a, b), {"0.absorbed_fraction": 0.02, "1.absorbed_fraction": 0.03})
-    one = Qubit(t1=60 * us, t2=50 * us, phase_jitter=0.05, frequency=4 * GHz)
-    two = Qubit(t1=90 * us, t2=40 * us, phase_jitter=0.04, differential_phase_jitter=0.02)
-    meeting = Meeting(
-        Node(one, a, FOREVER), Node(two, b, FOREVER), path(2 * km, 3e-3), path(1 * km, 2e-3), synchronisation=Synchronisation(**CLOCKS)
-    )
+    paths = path(2 * km, 3e-3), path(1 * km, 2e-3)
+    meeting = Meeting(*ends(a=FOREVER, b=FOREVER), *paths, synchronisation=Synchronisation(**CLOCKS))
     shared: Any = {"photon": PHOTON, "detector": Detector(**DETECTOR), "filter_bandwidth": 2 * MHz, "gate": 4 * us}
     source: Any = {"pair_rate": 2e8, "source_bandwidth": 20 * GHz}
     return {"meeting": meeting, "middle": MiddleSource(**shared, **source), "two": TwoClick(**shared)}
@@ -119,8 +99,6 @@ POINTS = {
         cold(1e-2, 2 * MHz, node=1e-8, fibre_loss=80.0),
     ],
 }
-STENCIL = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-STEP = 0.01
 STEPS = {name: STEP * abs(value) or STEP for name, value in VALUES.items()}
 ONCE = ("meeting.path_a.fibre.length", "meeting.path_a.fibre.beta2", "meeting.path_a.loss.loss", "meeting.a.device.kappa_o_int")
 PARTS = ("middle.", "meeting.b.", "meeting.path_b.", "meeting.synchronisation.")
