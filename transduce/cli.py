@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -145,12 +146,38 @@ def export(file: File = None, out: Out = None, overwrite: Overwrite = False) -> 
     from .study.record import Folder
 
     folder = Folder.new(f"{source.stem}-export", out, overwrite)
-    for name, content in exports(setting):
-        if isinstance(content, str):
-            folder.text(name, content)
-        else:
-            folder.arrays(name, **content)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for name, content in exports(setting):
+            if isinstance(content, str):
+                folder.text(name, content)
+            else:
+                folder.arrays(name, **content)
+    for words in {str(one.message) for one in told if issubclass(one.category, UserWarning)}:
+        print(f"transduce: {words}", file=sys.stderr)
     print(f"written to {folder.path}")
+
+
+@app.command()
+def clocks(
+    file: File = None,
+    fidelity: Annotated[float, typer.Option("--fidelity", metavar="F", help="Of a pair; above 0 and at most 1.")] = 0.9,
+    as_json: AsJson = False,
+) -> None:
+    """The synchronisation, in seconds, that a fidelity asks for: of every protocol, envelope and carrier apart."""
+    if not 0 < fidelity <= 1:
+        raise WrongInput(f"--fidelity: must be above 0 and at most 1, but is {fidelity}")
+    source, setting, _ = _load(file)
+    from .report.table import clocks as show
+    from .study.network import needed
+    from .study.record import dumps
+
+    with _keeper(source.text)("clocks"):
+        answer = needed(setting, fidelity)
+    if as_json:
+        sys.stdout.write(dumps(answer))
+    else:
+        _console().print(show(answer, fidelity), highlight=False)
 
 
 @app.command()

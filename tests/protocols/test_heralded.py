@@ -130,14 +130,14 @@ def test_the_whole_chain_in_numpy_and_fock_space(found):
         effect = counting.effect(of, wanted["overlap"](CLOCKS["timing_offset"] + x * CLOCKS["timing_jitter"]))
         brute += w * np.array([counting.one_click(effect, a, b, (0.2, 0.3)), counting.two_click(effect, effect, a, b)])
     laser, fibre = CLOCKS["laser_linewidth"] * 1 * us, CLOCKS["fibre_linewidth"] / CLOCKS["stabilisation_bandwidth"]
-    clock, apart = (5 * GHz * 2 * ps) ** 2, CLOCKS["stabilisation_bandwidth"] * float(PHOTON.duration)
+    clock, apart = (5 * GHz * 2 * ps) ** 2, CLOCKS["stabilisation_bandwidth"] * 5 * us
     sigma = 0.05**2 + 0.04**2 + laser + fibre / 2 + clock
     increment = 2 * 0.05**2 + 0.02**2 + 2 * laser + fibre * (1 - np.exp(-apart)) + 2 * clock  # the bins are further apart than the pumps
     factors = wanted["coherence"] * np.exp(-sigma / 2), wanted["coherence"] ** 2 * np.exp(-increment / 2)
     for done, state, factor, patterns in zip((one, two), brute, factors, (2, 4), strict=True):
         total = np.trace(state).real
         state[1, 2], state[2, 1] = state[1, 2] * factor, state[2, 1] * factor
-        wait = 2 * 2000 * 1.468 / c_0 + (0 if patterns == 2 else float(PHOTON.duration))
+        wait = 2 * 2000 * 1.468 / c_0 + (0 if patterns == 2 else 5 * us)
         state = decayed(state, ((200 * us, 150 * us), (90 * us, 40 * us)), wait)
         close(done.state.populations, np.diag(state).real)
         close(abs(done.state.coherence), abs(state[1, 2]))
@@ -148,7 +148,7 @@ def test_the_whole_chain_in_numpy_and_fock_space(found):
 def test_how_often_it_is_tried(found):
     """Photons, the way there and back, and reset; two memories in turn on 4.5 transducers, or as many photons as there is time for."""
     for done, uses in zip(jax.tree.map(lambda x: x[0], found["alone"][0]), (1, 2), strict=True):
-        photons = uses * float(PHOTON.duration)
+        photons = uses * 5 * us  # the gate, which is longer than the photon
         own = photons + 2 * 2000 * 1.468 / c_0 + 1e-6
         close(done.attempt.photons + done.attempt.travel + done.attempt.reset, own)
         close(done.rate, done.success_probability * 4.5 * min(2 / own, 1 / photons))

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -183,3 +184,25 @@ def test_the_kept_half_is_absorbed():
         close(abs(lossy.channel_a.correlation) ** 2, float(end.efficiency) * abs(whole.channel_a.correlation) ** 2, 1e-5)
         ratio = abs(lossy.state.coherence / whole.state.coherence) / float(end.efficiency)
         close(ratio, float(end.coherence) ** 2, 2e-3)  # of dim pairs; the rest are double ones
+
+
+def test_a_path_within_a_path_and_a_long_gate():
+    """A nested link is halved as the flat one; a gate longer than the photon takes its time."""
+    node, fibre = SCENE["meeting"].a, Fibre(length=4 * km)
+    flat, nested = (Meeting.of(Connection(node, node, way)) for way in (Link(f=fibre), Link(inner=Link(f=fibre))))
+    assert (nested.path_a.names, nested.path_b.names) == (("inner.f",), ("inner.f",))
+    assert float(nested.path_a.delay) == float(flat.path_a.delay) == float(fibre.delay) / 2
+    one = OneClick(PHOTON, excitation=0.1, filter_bandwidth=10 * MHz, gate=9 * us)
+    assert float(one.slot) == pytest.approx(9 * us)
+    assert float(dataclasses.replace(one, gate=None).slot) == float(PHOTON.duration)
+
+
+def test_no_success_no_ebits():
+    """Where nothing is sent and nothing else counts there are no ebits per second, with a slope that is a number."""
+    meeting = eqx.tree_at(
+        lambda m: [m.path_a.parts[0].noise_photons, m.path_b.parts[0].noise_photons], SCENE["meeting"], [jnp.zeros(())] * 2
+    )
+    node = dataclasses.replace(meeting.a, device=ElectroOptic(cooperativity=0.4, **RATES))
+    cold = dataclasses.replace(meeting, a=node, b=node, path_a=Link(f=Fibre(length=1 * km)), path_b=Link(f=Fibre(length=1 * km)))
+    value, slope = jax.jit(jax.value_and_grad(lambda x: OneClick(PHOTON, excitation=x, filter_bandwidth=10 * MHz)(cold).ebit_rate))(0.0)
+    assert value == 0 and np.isfinite(slope)

@@ -178,8 +178,8 @@ def test_worked_moments_at_the_carrier(found):
     close(rail.process.entanglement_fidelity[0], np.max(1 / g + (k**2 + n * (g - k**2)) / g**3 + 2 * k / g**2) / 4)
 
 
-def test_clocks_take_correlation_and_turn_the_qubit(found):
-    """Light that is late or turned adds noise; the clock that both ends read turns the qubit too."""
+def test_clocks_take_correlation(found):
+    """Light that is late or turned, against b's clock too, adds noise; the record is played on that clock: the qubit is not turned."""
     _, bins, fixed = found["clocks"][0]
     c = 0.3
     laser = CLOCKS["laser_linewidth"] * CLOCKS["path_difference"] + CLOCKS["fibre_linewidth"] / 2 / CLOCKS["stabilisation_bandwidth"]
@@ -189,9 +189,9 @@ def test_clocks_take_correlation_and_turn_the_qubit(found):
     close(abs(fixed.moments.correlation), left * pure)
     close(fixed.packet.noise, 8 * c / (1 - c) ** 2 + 1 - 2 * left * pure, 1e-9)  # a tenth of what it is the difference of
     g = 1 + fixed.packet.noise
-    close(2 * abs(fixed.process.choi[0, 3, 0]), np.exp(-clock / 2) / g**2)
+    close(2 * abs(fixed.process.choi[0, 3, 0]), 1 / g**2)
     g, eta = 1 + bins.packet.noise, bins.packet.transmission.real**2
-    close(2 * abs(bins.process.choi[0, 3, 0]), np.exp(-clock) * eta / g**4)
+    close(2 * abs(bins.process.choi[0, 3, 0]), eta / g**4)
 
 
 def test_from_qubit_to_qubit(found):
@@ -304,7 +304,7 @@ def test_eager_is_traced():
     close([done.packet.noise, done.packet.transmission.real], [channel.noise, done.gain])
     ends = float(done.channel.noise / done.packet.noise)
     close(
-        SingleRail().process(done.channel, done.coherence, np.sqrt(0.05**2 + 0.03**2 + (5 * GHz * 2 * ps) ** 2)).entanglement_fidelity,
+        SingleRail().process(done.channel, done.coherence, np.sqrt(0.05**2 + 0.03**2)).entanglement_fidelity,
         done.entanglement_fidelity,
     )
     assert 0.9 < ends < 1 and float(done.gain) > float(quietest_gain(moments, 0.95))

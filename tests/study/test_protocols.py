@@ -145,6 +145,8 @@ def test_plans_and_exports(file, capsys):
     assert main(["plan", str(file)]) == 0
     told = capsys.readouterr().out
     assert small["pairs"]["name"] in told and "[M]" in told and "guaranteed" in told
+    assert main(["clocks", str(file), "--fidelity", "1.5"]) == 2
+    assert "--fidelity: must be above 0 and at most 1" in capsys.readouterr().err
     assert main(["export", str(file), "--out", str(file.parent / "out")]) == 0
     names = {path.name for path in (file.parent / "out").iterdir()}
     assert names == {f"{name}.json" for name in NAMES} | {f"{name}.npz" for name in ("transfer", "teleportation")}
@@ -165,6 +167,9 @@ WRONG = {
     "a dark rate in Hz": ('"100 /s"', '"100 Hz"', "must be an event rate"),
     "less than one memory": ("memories = 2.0", "memories = 0.5", "must be at least 1"),
     "a method that is none": ("cutoff = 500", 'methods = ["best"]', "methods: must be of bbpssw, dejmps, epl"),
+    "a gate shorter than the photon": ('dark_rate = "100 /s"', 'gate = "10 ns"', "must be at least the photon's length"),
+    "two stations": ("[targets]", '[[path]]\nkind = "station"\nname = "x"\n[[path]]\nkind = "station"\n[targets]', "at most one station"),
+    "a cut-off below 0": ("cutoff = 500", "cutoff = -3", "cutoff: must be at least 1, or 0 for none"),
     "a memory that dephases too slowly": ('t2 = "3000 us"', 't2 = "9000 us"', "must be at most 2 t1"),
     "an excitation above 1": ("excitation = 0.2", "excitation = 1.2", "must be at least 0 and at most 1"),
 }

@@ -247,10 +247,11 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     carriers = [one.carrier for one in prepared if one.carrier is not None]
     poles = [one.poles for one in prepared if one.poles is not None]
     delay: Scalar | float = 0.0
-    coherence, escape, duty = jnp.ones(()), jnp.ones(()), jnp.ones(())
+    coherence, escape = jnp.ones(()), jnp.ones(())
     for one in prepared:
         delay, coherence, escape = delay + one.delay, coherence * one.coherence, escape * one.escape
-        duty = jnp.minimum(duty, one.duty)
+    duties = [one.duty for one in prepared if not isinstance(one.duty, float)]  # of converters: a tie shares its slope among them alone
+    duty = jnp.min(jnp.stack(duties)) if duties else jnp.ones(())
     active = [one.carrier for one in prepared if one.carrier is not None and one.image]
     if image == "coherent" and any(is_concrete(one) and not _same(one, active[0]) for one in active[1:]):
         raise ValueError('Link.image must be "filtered" where the image bands of its stages lie at different frequencies')

@@ -18,6 +18,7 @@ the kept mode being the matched one. Convention: frequencies are offsets from a'
 :math:`|\xi|`, but for the ``timing_offset``.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -160,7 +161,7 @@ class Meeting(eqx.Module):
 
 def _halves(path: Link) -> tuple[Link, Link]:
     """The two arms of a path, each from its node to the station."""
-    stages = list(zip(path.names, path.parts, strict=True))
+    stages = list(_flat(path))
     fibres = [k for k, (_, part) in enumerate(stages) if isinstance(part, Fibre)]
     stations = [k for k, (_, part) in enumerate(stages) if isinstance(part, Station)]
     if len(stations) > 1:
@@ -179,6 +180,15 @@ def _halves(path: Link) -> tuple[Link, Link]:
     back = [(name, backwards(part)) for name, part in reversed(second)]
     one, two = (dict(arm or [("station", Station())]) for arm in (first, back))
     return Link(image=path.image, **one), Link(image=path.image, **two)
+
+
+def _flat(path: Link, prefix: str = "") -> Iterator[tuple[str, AbstractStage]]:
+    """The stages of a path, those of links within it too."""
+    for name, part in zip(path.names, path.parts, strict=True):
+        if isinstance(part, Link):
+            yield from _flat(part, f"{prefix}{name}.")
+        else:
+            yield prefix + name, part
 
 
 def backwards(part: AbstractStage) -> AbstractStage:

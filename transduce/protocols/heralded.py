@@ -1,11 +1,12 @@
 r"""Heralded entanglement over real hardware: one click, two clicks, or one click of pairs, of two nodes that meet at a station.
 
-.. math:: \text{rate} = R\,p, \qquad t_{attempt} = k\,t_{photon} + 2 \max(\tau_a, \tau_b) + t_{reset}
+.. math:: \text{rate} = R\,p, \qquad t_{attempt} = k\,t_{slot} + 2 \max(\tau_a, \tau_b) + t_{reset}
 
-with R attempts per second (see ``schedule``), k photons one after the other per attempt, and the news sent back along the longer arm. Until
-it is there, and after the first of two photons, both nodes' memories decay. The states are those of ``qubit.heralding``,
-``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving modes, averaged exactly over their
-jitter, and the noise beside them in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see
+with R attempts per second (see ``schedule``), k photons one after the other per attempt, each in a slot of its length or its gate, and
+the news sent back along the longer arm. Until it is there, and after the first of two photons, both nodes' memories decay. The states are
+those of ``qubit.heralding``, ``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving
+modes, averaged exactly over their jitter, and the noise beside them
+in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see
 ``link.meeting``): many modes, each dim. Model: attempts are independent.
 """
 
@@ -115,6 +116,12 @@ class AbstractHeralding(AbstractProtocol):
             least, given = show(length, "time", 12), show(gate, "time", 12)
             raise ValueError(f"{type(self).__name__}.gate must be at least the photon's length, {least}, but is {given}")
 
+    @property
+    def slot(self) -> Scalar:
+        """How long one photon holds the station: its length, or the gate where that is longer (s)."""
+        length = self.photon.duration
+        return length if self.gate is None else jnp.maximum(self.gate, length)
+
     @abc.abstractmethod
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         """The figures over a meeting, traced; some of what limits them made ideal."""
@@ -178,7 +185,7 @@ class TwoClick(AbstractHeralding):
         station, channels, coherence = _sent(self, meeting, ideal)
         detector, background = seen(self, station, ideal)
         bins = self.encoding == "time-bin"
-        jitter = meeting.phase_jitters(self.photon.duration if bins else None)[1]
+        jitter = meeting.phase_jitters(self.slot if bins else None)[1]
 
         def state(overlap: Array) -> HeraldedPair:
             return two_click(*channels, detector, overlap, coherence, jitter)
@@ -261,12 +268,12 @@ def answer(
         return state(overlap), overlap
 
     pair, overlap = read(station.overlap()) if clocks is None else clocks.late(station.overlap, station.reach, read)
-    wait = travel + (uses - 1) * protocol.photon.duration
+    wait = travel + (uses - 1) * protocol.slot
     if ideal is not None:
         wait = jnp.where(ideal.waiting, 0.0, wait)
     kept = aged(pair, meeting.a.keeper, meeting.b.keeper, wait, wait)
     duty = jnp.minimum(meeting.a.device.duty_cycle, meeting.b.device.duty_cycle)
-    attempt = protocol.schedule.attempt(uses * protocol.photon.duration, travel, duty)
+    attempt = protocol.schedule.attempt(uses * protocol.slot, travel, duty)
     rate = attempt.rate * pair.success_probability
     return Heralded(
         state=kept,

@@ -78,7 +78,7 @@ class MiddleSource(AbstractHeralding):
         nodes = emitted(a, came.nodes[0]), emitted(b, came.nodes[1])
         (at_a, counts_a), (at_b, counts_b) = (seen(self, station, ideal) for station in came.stations)
         bins = self.encoding == "time-bin"
-        jitter = meeting.phase_jitters(self.photon.duration if bins else None)[1]
+        jitter = meeting.phase_jitters(self.slot if bins else None)[1]
         pairs = squeezed_pair(self.pairs_per_mode, *came.halves)
         gate = self.photon.duration if self.gate is None else self.gate
 

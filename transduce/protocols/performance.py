@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..link.link import LinkFigures
-from ..numerics import is_concrete
+from ..numerics import DARK, is_concrete
 from ..qubit.distillation import Target
 from ..qubit.encodings import Process
 from ..qubit.entanglement import coherent_information
@@ -24,7 +24,7 @@ class AbstractPerformance(eqx.Module):
     To add one: a final class with these attributes and ``pair``.
 
     Attributes:
-        fidelity: of a pair to the nearest Bell state, given success, when both ends know of it; lost weight is error.
+        fidelity: of a pair to the nearest Bell state of its kind (``bell``), given success, when both know of it; lost weight is error.
         success_probability: of an attempt; 1 where there is no herald.
         attempt: how long one takes, and how many there are.
         rate: pairs per second: the attempts' rate times the success probability.
@@ -61,7 +61,8 @@ class AbstractPerformance(eqx.Module):
     @property
     def ebit_rate(self) -> Float[Array, ""]:
         """Ebits per second by one-way distillation of many pairs: at least ``rate`` times ``ebits``, and 0 where that is negative."""
-        return self.rate * jnp.maximum(self.ebits, 0.0)
+        pair = jnp.where(self.success_probability < DARK, jnp.eye(4) / 4, self.pair)  # where there is none, 0 with a finite slope
+        return self.rate * jnp.maximum(coherent_information(pair), 0.0)
 
     @property
     def fractions(self) -> dict[str, Float[Array, ""]]:

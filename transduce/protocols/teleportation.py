@@ -9,7 +9,8 @@ moments :math:`N_o(\omega), N_m(-\omega), M(\omega)` of the device's outputs, an
 
 integrated over :math:`d\omega/2\pi`, are those of ``gaussian.teleportation``: one mode channel (k, n), which emission, absorption and the
 encoding turn into a qubit process as they do in a ``transfer``. What disturbs the phase of the light against the record, or its arrival,
-leaves :math:`\langle c\rangle` and so adds noise; the qubits' and the clock's phases turn the qubit itself.
+leaves :math:`\langle c\rangle` and so adds noise: the record is played on b's clock, in whose frame the signal is not turned, and the light
+is. The qubits' own phases turn the qubit itself.
 
 Source: Wu, Cui, Fan and Zhuang, Phys. Rev. Applied 16, 064044 (2021). Model: the record runs as fast as the light, and is at hand when
 b's mode is displaced, which the mode's length does not delay; noise of a random :math:`\langle c\rangle` counts as Gaussian.
@@ -146,10 +147,7 @@ class Teleportation(AbstractProtocol):
         a, b = connection.a.qubit, connection.b.qubit
         emitted, absorbed = emission(a, self.photon), absorption(b, shared.mode)
         coherence, ends = emitted.coherence * absorbed.coherence, (emitted, absorbed)
-        jitters, clocks = own_phase_jitters(a, b), connection.synchronisation
-        if clocks is not None:
-            turn = (jnp.maximum(a.frequency, b.frequency) * clocks.clock_jitter) ** 2
-            jitters = sqrt(jitters[0] ** 2 + turn), sqrt(jitters[1] ** 2 + (2 * turn if self.encoding.bins > 1 else 0.0))
+        jitters = own_phase_jitters(a, b)
 
         def process(packet: ModeChannel) -> Process:
             return self.encoding.process(_whole(packet, ends), coherence, *jitters)

@@ -131,7 +131,8 @@ def distil(
     joint = jnp.kron(*pairs)[_CNOTS[:, None], _CNOTS]
     noisy = _depolarised(joint, jnp.asarray(gate_error, float)).reshape((2,) * 8)
     raw = jnp.einsum("abcdABcd,cd->abAB", noisy, _accepted(method, jnp.asarray(readout_error, float))).reshape(4, 4)
-    success = jnp.real(jnp.trace(raw))
+    trace = jnp.real(jnp.trace(raw))
+    success = jnp.where(trace < 0, 0.0, trace)  # by rounding
     return Distilled(_given_success(raw, success), success)
 
 

@@ -132,7 +132,8 @@ class NetworkLink(NamedTuple):
             pairs).
         rate: pairs per second.
         fidelity: of a pair.
-        state: of a pair, given success, 4 x 4, index 2 i + j, as a herald of sign + leaves it (sign -: a Z on either qubit); what the
+        state: of a pair, given success, 4 x 4, index 2 i + j, as a herald of sign + leaves it (sign -: a Z on either qubit), when
+            the news is there, so that waits within ``attempt_duration`` are in it; what the
             trace lacks of 1 is leakage. None where there is none.
         efficiency_b, noise_output_b: of the second arm; None of a transfer.
         protocol: its name; None where there is no herald, as are the next two.

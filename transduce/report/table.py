@@ -78,7 +78,7 @@ def performance(results: dict[str, Json]) -> Table:
 def protocols(results: dict[str, Json]) -> Table:
     """Every protocol's pairs, raw and distilled; of several results the last."""
     result = results[list(results)[-1]]
-    columns = ("fidelity", "success", "pairs", "ebits", "fidelity, distilled", "pairs, distilled")
+    columns = ("fidelity", "success", "pairs", "of the limit by", "ebits", "fidelity, distilled", "pairs, distilled")
     table = _table("Ways to entangle the two qubits: pairs and distillable ebits per second", "protocol", *columns)
     for name, one in result["protocols"].items():
         named = f"{name} *" if name == result["objective"]["protocol"] else name
@@ -88,7 +88,10 @@ def protocols(results: dict[str, Json]) -> Table:
         after = one["distilled"]
         rates = (f"{show(done['rate_per_s'])} /s" if done["rate_per_s"] is not None else _MISSING for done in (one, after))
         raw, distilled = rates
-        cells = (show(one["fidelity"]), show(one["success_probability"]), raw, f"{show(one['ebit_rate_per_s'])} /s")
+        fractions = {key: value for key, value in one["fraction_of_limit"].items() if value is not None}
+        limit = max(fractions, key=lambda key: fractions[key])
+        bound = f"{show(fractions[limit], digits=2)} {limit.replace('_', ' ')}"
+        cells = (show(one["fidelity"]), show(one["success_probability"]), raw, bound, f"{show(one['ebit_rate_per_s'])} /s")
         table.add_row(named, *cells, show(after["fidelity"]), distilled)
     return table
 
@@ -99,6 +102,15 @@ def limits(result: Json) -> Table:
     for name, one in result["limits"]["causes"].items():
         table.add_row(name, f"{one['fidelity_gain_if_ideal']:+.3g}", f"x {show(one['rate_factor_if_ideal'])}")
     table.add_row("remainder", f"{result['limits']['remainder']:+.3g}")
+    return table
+
+
+def clocks(answer: Json, fidelity: float) -> Table:
+    """What a fidelity asks of the clocks."""
+    table = _table(f"Clock errors that leave a fidelity of {fidelity:g}", "protocol", "envelope, rms", "envelope, fixed", "carrier, rms")
+    for name, one in answer.items():
+        errors = (one[f"{which}_s"] for which in ("timing_jitter", "timing_offset", "clock_jitter"))
+        table.add_row(name, *("any" if error is None and one["reached"] else show(error, "s") for error in errors))
     return table
 
 

@@ -24,6 +24,7 @@ from ..link.base import AbstractStage
 from ..link.emission import Qubit
 from ..link.link import Link
 from ..link.node import RESERVED, Connection, Node
+from ..link.routing import Station
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
 from ..protocols.transfer import Passage, Transfer
@@ -289,6 +290,8 @@ def _path(maker: Maker, rows: Any, image: str) -> Link:
         if name in stages:
             raise source.wrong((*place, "name"), f"must not be used twice, but {name!r} is")
         stages[name] = maker.make(cls, place, f"path.{name}", raw, skip=("name", "kind"))
+    if len(stations := [name for name, stage in stages.items() if isinstance(stage, Station)]) > 1:
+        raise source.wrong(("path",), f"must have at most one station, but has {', '.join(stations)}")
     return Link(image=image, **stages)  # type: ignore[arg-type]
 
 
@@ -337,7 +340,7 @@ def load(source: Source) -> Setting:
     maker.status["connection.frequency_shift"] = "given" if "frequency_shift" in connection else "default"
     named = data.get("protocol", protocols.TRANSFER)
     if not isinstance(named, str) or named not in protocols.NAMES:
-        raise source.wrong(("protocol",), f"must be one of {', '.join(protocols.NAMES)}, but is {named!r}; {near(named, protocols.NAMES)}")
+        raise source.wrong(("protocol",), f"must be a protocol, but is {named!r}; {near(named, protocols.NAMES)}")
     setting = Setting(source, parts, held, named, chosen, image, moved, maker.status, cooling)
     _agree(setting)
     return setting
@@ -351,6 +354,10 @@ def _agree(setting: Setting) -> None:
         what = f"must bring the optical carrier of node a to that of b, but leaves {units.show(gap, 'rate')}"
         right = f'state [connection] frequency_shift = "{units.show(received - sent, "rate", 12)}", or tune frequency_o'
         raise setting.source.wrong(("connection", "frequency_shift"), f"{what}: {right}")
+    gate, length = setting.parts["station"].gate, setting.parts["photon"].duration
+    if gate is not None and gate < length * (1 - 1e-12):
+        least = units.show(float(length), "time", 12)
+        raise setting.source.wrong(("station", "gate"), f"must be at least the photon's length, {least}, but is {units.show(gate, 'time')}")
     if why := setting.lacking(setting.protocol):
         raise setting.source.wrong(("protocol",), f"must be one that these devices can run, but {setting.protocol} {why}")
     for name, device in setting.parts["device"].items():

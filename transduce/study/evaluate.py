@@ -193,6 +193,8 @@ def plain(value: Any) -> Any:
     """Numbers as JSON has them: complex ones as [re, im], and null for NaN and what diverges."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
     if value is None or isinstance(value, (str, bool)):
         return value
     if np.iscomplexobj(value):
@@ -230,10 +232,10 @@ def _protocols(setting: Setting, found: dict[str, Any]) -> dict[str, Any]:
         if (why := setting.lacking(name)) is not None:
             return {"why": why}
         figures = plain(found[name])
-        durations = ((one, "attempt_duration") for one in (figures, figures["distilled"]))
-        for one, key in durations:
-            one[f"{key}_s"] = one.pop(key)
-            one["rate_per_s"], one["ebit_rate_per_s"] = one.pop("rate"), one.pop("ebit_rate")
+        for one in (figures, figures["distilled"]):
+            one["attempt_duration_s"], one["ebit_rate_per_s"] = one.pop("attempt_duration"), one.pop("ebit_rate")
+        for one in (figures, figures["distilled"], *figures["rounds"]):
+            one["rate_per_s"] = one.pop("rate")
         none = figures["rate_per_s"] is None
         return {**figures, "why": "is unstable at this pump, or nothing arrives" if none else None}
 

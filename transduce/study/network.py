@@ -1,16 +1,20 @@
 """What leaves a study for others: the plan of a fault-tolerant computer, and files for network simulators and process tomography."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
 
+from ..link.arms import SAMPLES
+from ..programs import ONCE, compiled
+from ..protocols.clocks import Clock, clock_needed
 from ..protocols.performance import AbstractPerformance
 from ..protocols.planner import LARGE, SMALL, Pairs, Plan, best_plan
 from ..qubit.encodings import Process
 from ..qubit.export import choi_with_leak, kraus, network_link, pauli_transfer, to_json
 from .config import Setting
+from .evaluate import plain
 from .protocols import NAMES, TRANSFER, heralding, over
 
 
@@ -24,7 +28,8 @@ def plans(result: dict[str, Any]) -> list[Plan]:
     for name, one in result["protocols"].items():
         if one["why"] is not None:
             continue
-        for said, label in ((one, name), (one["distilled"], f"{name}, distilled")):
+        after = [(said, f"{name}, round {number}") for number, said in enumerate(one["rounds"], 1)]
+        for said, label in ((one, name), *after):
             rate, fidelity, success = said["rate_per_s"], said["fidelity"], said["success_probability"]
             if rate and fidelity and success:
                 found.append(Pairs(label, rate, fidelity, success))
@@ -50,6 +55,27 @@ def performances(setting: Setting) -> Iterator[tuple[str, AbstractPerformance]]:
         if setting.lacking(name) is None:
             protocol = transfer if name == TRANSFER else heralding(name, setting.parts, setting.encoding)
             yield name, protocol(connection if name == TRANSFER else over(name, connection, setting.parts))
+
+
+def needed(setting: Setting, fidelity: float) -> dict[str, dict[str, Any]]:
+    """Protocol -> whether a perfect clock reaches the fidelity, and the clock errors (s) that leave it (see ``clock_needed``).
+
+    Null: none is enough or, where it is reached, any is.
+    """
+    answer = {}
+    for name in NAMES:
+        if setting.lacking(name) is None:
+            at = compiled(lambda parts, name=name: _allowed(setting, name, parts, fidelity), tag=f"{name} {fidelity!r}", options=ONCE)
+            found = jax.device_get(at(setting.parts))
+            answer[name] = {"reached": not np.isnan(found["clock_jitter_s"])} | {which: plain(value) for which, value in found.items()}
+    return answer
+
+
+def _allowed(setting: Setting, name: str, parts: dict[str, Any], fidelity: float) -> dict[str, Any]:
+    transfer, connection = setting.assemble(parts, SAMPLES)
+    protocol = transfer if name == TRANSFER else heralding(name, parts, setting.encoding)
+    ends = connection if name == TRANSFER else over(name, connection, parts)
+    return {f"{which}_s": clock_needed(protocol, ends, fidelity, which) for which in get_args(Clock)}
 
 
 def exports(setting: Setting) -> Iterator[tuple[str, str | dict[str, np.ndarray]]]:

@@ -17,7 +17,7 @@ from ..link.node import Connection
 from ..link.synchronisation import Synchronisation
 from ..parameters import Scalar
 from ..protocols.base import AbstractProtocol
-from ..protocols.distillation import Distillation
+from ..protocols.distillation import Distillation, Distilled
 from ..protocols.heralded import AbstractHeralding, OneClick, PairClick, TwoClick
 from ..protocols.limits import limits
 from ..protocols.middle_source import MiddleSource
@@ -25,7 +25,7 @@ from ..protocols.performance import AbstractPerformance
 from ..protocols.schedule import Schedule
 from ..protocols.teleportation import Teleportation
 from ..qubit.detector import Detector
-from ..qubit.distillation import Method
+from ..qubit.distillation import Method, Round
 from ..units import GHz
 from .source import Source
 
@@ -101,6 +101,8 @@ class DistillationSheet(eqx.Module):
 
     def __check_init__(self) -> None:
         parameters.check(self)
+        if self.cutoff < 0:
+            raise ValueError(f"DistillationSheet.cutoff must be at least 1, or 0 for none, but is {self.cutoff}")
         for method in self.methods:
             if method not in get_args(Method):
                 raise ValueError(f"DistillationSheet.methods must be of {', '.join(get_args(Method))}, but has {method!r}")
@@ -197,7 +199,12 @@ class Case(NamedTuple):
     """A protocol's performance, and that of its distilled pairs."""
 
     raw: AbstractPerformance
-    distilled: AbstractPerformance
+    distilled: Distilled
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """After each round of distillation."""
+        return self.distilled.rounds[1:]
 
 
 def case(raw: AbstractPerformance, protocol: AbstractProtocol, parts: dict[str, Any], connection: Connection) -> Case:
@@ -225,7 +232,10 @@ def numbers(one: Case) -> dict[str, Any]:
         return {name: getattr(done, name) for name in PAIR}
 
     fractions = {name.replace(" ", "_"): value for name, value in one.raw.fractions.items()}
-    return {**figures(one.raw), "distilled": figures(one.distilled), "fraction_of_limit": fractions}
+    rounds = [
+        {"fidelity": done.fidelity, "rate": done.rate, "success_probability": done.rate / one.raw.attempt.rate} for done in one.rounds
+    ]
+    return {**figures(one.raw), "distilled": figures(one.distilled), "rounds": rounds, "fraction_of_limit": fractions}
 
 
 def causes(protocol: AbstractProtocol, connection: Connection) -> dict[str, Any]:
