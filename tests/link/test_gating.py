@@ -18,11 +18,11 @@ from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from tests.link.packets import LEGENDRE, RUNNING, WEIGHTS
 from transduce.link.gating import Gate, Packets, _spherical_bessel, best_gate, edge_of, fourier, gated
 from transduce.link.quadrature import nodes
-
-pytestmark = pytest.mark.slow  # no protocol cuts its photon yet
 from transduce.link.wavepacket import Decaying, Gaussian, Rising, Sech
 from transduce.numerics import abs2
 from transduce.units import ns
+
+pytestmark = pytest.mark.slow  # no protocol cuts its photon yet
 
 NOISE, POWERS = np.array([0.3, 0.7]), np.array([1.0, 0.5])
 BEHIND, TIMES = 0.7, np.array([-1.5, 0.4, 2.0, 3.0, 8.0])

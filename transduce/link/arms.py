@@ -117,8 +117,8 @@ def mode_of(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " 
     return jnp.where(dark, sent, arriving / jnp.sqrt(jnp.where(dark, 1.0, power))), power
 
 
-SAMPLES = 512
-"""Of a mode in time, unless told."""
+SAMPLES, KEPT = 512, 2048
+"""Of a mode in time, unless told; of a kept mode, which a narrow filter stretches."""
 
 
 def kept_mode(arm: Arm, photon: AbstractWavepacket, bandwidth: Scalar, offset: Scalar) -> Sampled:
@@ -131,12 +131,13 @@ def kept_mode(arm: Arm, photon: AbstractWavepacket, bandwidth: Scalar, offset: S
         offset: how far the arm's carrier lies above the filter's centre, rad/s.
     """
     fixed, half = frozen(photon), bandwidth / 2
-    step = Hz / time_window(arm.poles, fixed)
-    omega = -jnp.asarray(np.arange(SAMPLES) - SAMPLES // 2) * step
+    rings = 12 / jnp.min(jnp.abs(jnp.imag(frozen(jnp.append(arm.poles, -1j * half)))))  # before the photon too: what is slow comes first
+    step = Hz / (4.7 * fixed.duration + 2 * rings)
+    omega = -jnp.asarray(np.arange(KEPT) - KEPT // 2) * step
     sent = jnp.conj(jax.vmap(photon.spectrum)(omega))
     arriving = sent * half / (half - 1j * (omega + offset)) * arm.response(omega).u * jax.vmap(arm.moments)(omega).correlation
     bright = jnp.max(abs2(arriving)) > DARK * jnp.max(abs2(sent))
-    return Sampled.from_spectrum(jnp.where(bright, arriving, sent), step, fixed.start - 2 * fixed.duration)
+    return Sampled.from_spectrum(jnp.where(bright, arriving, sent), step, fixed.start - 2 * fixed.duration - rings)
 
 
 def ringing(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Scalar:
