@@ -33,6 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import transduce as td
+from experiments.e09_best_protocol import ebits, given_success
 from transduce import parameters
 from transduce.devices.catalogue import quantities
 from transduce.devices.entry import entry
@@ -43,15 +44,14 @@ from transduce.protocols.middle_source import MiddleSource
 from transduce.protocols.performance import AbstractPerformance
 from transduce.protocols.teleportation import Teleportation
 from transduce.qubit.detector import Detector
-from transduce.qubit.entanglement import filled, log_negativity
+from transduce.qubit.heralded_pair import HeraldedPair
 from transduce.qubit.heralding import SEPARABLE_NOISE
 from transduce.report.experiment import captioned, publish
 from transduce.report.plots import BLUE, GREEN, GREY, VERMILION
 from transduce.units import GHz, MHz, dB, km, m, mW, to_hz, us, uW
 
 FIGURE = pathlib.Path(__file__).parent.parent / "figures" / "e12_two_cryostats.png"
-FIDELITY, RATE = 0.9, 1e3
-LENGTHS = {"10 m": 10 * m, "1 km": 1 * km}
+FIDELITY, RATE, LENGTHS = 0.9, 1e3, {"10 m": 10 * m, "1 km": 1 * km}
 QUBIT, LOSS = td.Qubit(t1=300 * us, t2=200 * us), 3 * dB
 DARK_RATE, WIDEST, EXCITATIONS = 10.0, 20 * MHz, np.geomspace(3e-3, 0.5, 12)
 """Dark counts per second; the widest photon that a qubit emits (assumed)."""
@@ -82,10 +82,13 @@ def connect(a: td.AbstractDevice, b: td.AbstractDevice, optics: td.Loss, fibre: 
 
 def said(done: AbstractPerformance) -> dict[str, Any]:
     """What the table says of pairs; ``margin``: the coherence over what undoes it, above 1 where they are entangled."""
-    state, (one, two), undone = filled(done.pair), *(((1, 2), (0, 3)) if done.bell == "psi+" else ((0, 3), (1, 2)))
-    most = jnp.sqrt(jnp.maximum(jnp.real(state[undone[0], undone[0]] * state[undone[1], undone[1]]), TINY))
-    named = {name: getattr(done, name) for name in ("fidelity", "rate", "ebits", "ebit_rate")}
-    return named | {"log_negativity": log_negativity(done.pair), "margin": jnp.abs(state[one, two]) / most}
+    even, rho = done.bell == "phi+", done.pair
+    pair = HeraldedPair(jnp.real(jnp.diagonal(rho)), rho[0, 3] if even else rho[1, 2], jnp.ones(()), patterns=1, even=even)
+    populations, c = given_success(pair)
+    one, two = populations[np.array([1, 2] if even else [0, 3])]
+    negative = jnp.maximum(jnp.sqrt((one - two) ** 2 / 4 + c**2) - (one + two) / 2, 0.0)
+    worth = {"ebits": ebits(pair), "log_negativity": jnp.log2(1 + 2 * negative), "margin": c / jnp.sqrt(jnp.maximum(one * two, TINY))}
+    return {"fidelity": done.fidelity, "rate": done.rate, "ebit_rate": done.rate * jnp.maximum(worth["ebits"], 0.0)} | worth
 
 
 def heralded(a: Any, b: Any, photon: Any, width: Any, fibre: td.Fibre) -> dict[str, Any]:
@@ -132,7 +135,6 @@ CASES: dict[tuple[str, str], tuple[Callable[..., dict[str, Any]], ...]] = {
     ("jiang-2023", "jiang-2023"): (heralded,),
     ("sahu-2022", "jiang-2023"): (heralded,),
 }
-"""One program each."""
 
 
 def today(ends: tuple[str, str], ways: tuple[Callable[..., dict[str, Any]], ...]) -> list[dict[str, Any]]:
@@ -175,8 +177,7 @@ def excluded() -> dict[str, str]:
     """Devices that no grid of knobs is asked about, and why."""
     reported, membrane = float(entry("mirhosseini-2020").reported["added_noise_up"].value), td.device("membrane-example")
     width, noise = membrane.bandwidth_fwhm(), float(membrane.added_noise_input())
-    sent = float(emission(QUBIT, td.Gaussian(bandwidth=width)).efficiency)
-    times = "times what one click bears"
+    sent, times = float(emission(QUBIT, td.Gaussian(bandwidth=width)).efficiency), "times what one click bears"
     return {
         "mirhosseini-2020": f"no waveguide; the reported {reported:.2f} photons are {reported / SEPARABLE_NOISE:.2g} {times}",
         "membrane-example": f"an illustration, {float(to_hz(width)):.0f} Hz wide: a qubit of 300 us sends {sent:.1g} of such a photon;"
@@ -221,8 +222,7 @@ BEFORE = {path: float(parameters.get(parts(10 * m), path)) for path in IMPROVABL
 
 def run(model: dict[str, Any]) -> AbstractPerformance:
     """The pairs of a model; for use in traced code."""
-    device, protocol = model["device"], model["protocol"]
-    return protocol(connect(device, device, model["optics"], model["fibre"]))
+    return model["protocol"](connect(model["device"], model["device"], model["optics"], model["fibre"]))
 
 
 def logarithms(model: dict[str, Any]) -> dict[str, Any]:

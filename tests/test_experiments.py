@@ -15,9 +15,16 @@ import transduce as td
 from experiments import e01_jiang_2023 as e01
 from experiments import e02_bundled_connection as e02
 from experiments import e03_reach as e03
+from experiments import e09_best_protocol as e09
 from experiments import e10_ibm_target as e10
 from experiments import e11_clocks as e11
-from transduce.qubit.heralding import best_excitation, one_click_weak_best
+from experiments import e12_two_cryostats as e12
+from transduce import parameters
+from transduce.gaussian.channel import ModeChannel
+from transduce.qubit.detector import Detector
+from transduce.qubit.distillation import epl
+from transduce.qubit.entanglement import coherent_information
+from transduce.qubit.heralding import SEPARABLE_NOISE, best_excitation, one_click_weak_best
 from transduce.study import aims, config, source
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -176,3 +183,46 @@ def test_clocks():
     decaying = numbers["shapes"]["two clicks"]["decaying"]
     lost = 1 - np.interp(np.log(numbers["jitter_bandwidth_marks"]), np.log(numbers["jitter_bandwidth"]), decaying["closed"])
     np.testing.assert_allclose(1 - np.array(decaying["protocol"]), lost, rtol=0.02)
+
+
+def test_the_map_of_the_best_protocol():
+    """Cells of the map, the closed frontier, the ebits by eigenvalues, and one click by matrices in Fock space."""
+    numbers = stored("e09_best_protocol")
+    size, (letters, coarse) = numbers["size"], numbers["every"]
+    rows, columns = (np.random.default_rng(0).integers(0, size // coarse, 40) * coarse for _ in range(2))
+    etas, noises = e09.axes_of(size)
+    found = jax.device_get(e09.many(etas[columns], noises[rows], np.full(40, e09.DARK_RATE * e09.PHOTON)))
+    for title, among in (("red", e09.RED), ("red or blue", e09.WAYS)):
+        best, rate = e09.lettered(*({name: getattr(found[name], key) for name in among} for key in ("ebit_rate", "entangled")), among)
+        kept = numbers["maps"][title]
+        assert best.tolist() == [kept["best"][i // letters][j // letters] for i, j in zip(rows, columns, strict=True)]
+        then = [e09.unpacked(kept["log10_ebit_rate"][i // coarse])[j // coarse] for i, j in zip(rows, columns, strict=True)]
+        np.testing.assert_allclose(e09.unpacked(e09.packed(rate)), then, atol=0.0101)
+    frontier = numbers["frontier_without_dark_counts"]
+    assert all(frontier[name]["entangled"][0] == pytest.approx(SEPARABLE_NOISE, rel=3e-3) for name in e09.RED[2:])
+    pair = td.one_click(*[ModeChannel(0.5, 0.02)] * 2, 0.1, 0.2, Detector(efficiency=0.8))
+    assert float(e09.ebits(pair)) == pytest.approx(float(coherent_information(pair.state())), rel=1e-10)
+    twice = e09.distilled(pair)
+    assert float(e09.ebits(twice)) == pytest.approx(float(coherent_information(epl(pair.state(), pair.state()).state)), rel=1e-10)
+    way, _ = e09.ways(np.asarray(0.02), np.asarray(0.1), Detector(efficiency=e09.EFFICIENCY, dark_probability=1e-4))["one click"]
+    ours, _ = way(np.asarray(0.15))
+    expected = float(ours.success_probability), float(ours.fidelity)
+    assert e09.brute(0.02, 0.1, 0.15, 1e-4) == pytest.approx(expected, rel=1e-9)
+    assert numbers["timing"]["ratio"] < 0.1
+
+
+def test_two_cryostats_and_the_shortest_list():
+    """Both targets are met where each list ends; the best pairs of today are what the stored knobs give."""
+    numbers = stored("e12_two_cryostats")
+    best, runs = numbers["today"][0], jax.jit(lambda model: e12.said(e12.run(model)))
+    assert best["b"] == "sahu-2022" and best["protocol"] == "one click" and best["length"] == "10 m"
+    width = e12.MHz * best["photon_bandwidth_hz"] / 1e6
+    knobs = dict(zip(e12.KNOBS, (best["pump_power_w"], width, best["filter_over_photon"] * width, best["excitation"]), strict=True))
+    now = runs(parameters.replace(e12.parts(10.0), knobs))
+    assert {name: float(value) for name, value in now.items()} == pytest.approx({name: best[name] for name in now}, rel=1e-6)
+    for found, steps in zip(numbers["lists"], numbers["paths"], strict=True):
+        model = parameters.replace(e12.parts(e12.LENGTHS[found["length"]]), found["after"])
+        rate, fidelity = (float(runs(model)[name]) for name in ("rate", "fidelity"))
+        assert (rate, fidelity) == pytest.approx((found["rate"], found["fidelity"]), rel=2e-2)  # what is below 2 % is not in the list
+        assert steps[-1]["rate"] >= e12.RATE * (1 - 1e-6) and steps[-1]["fidelity"] >= e12.FIDELITY - 1e-8
+    assert list(numbers["lists"][0]["changes"]) == ["device.g0", "device.temperature"]

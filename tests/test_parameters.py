@@ -21,6 +21,7 @@ KINDS = {
     "temperature": "must be at least 0 K",
     "time": "must be a finite number",
     "duration": "must be above 0 s",
+    "wait": "must be at least 0 s",
     "length": "must be at least 0 m",
     "loss": "must be at least 0 dB",
     "attenuation": "must be at least 0 dB/km",
@@ -30,6 +31,7 @@ KINDS = {
     "fraction": "must be at least 0 and at most 1",
     "number": "must be at least 0",
     "positive": "must be above 0",
+    "count": "must be at least 1",
 }
 """Kind of field -> what it demands, in words."""
 
@@ -85,7 +87,7 @@ def one_field(kind: str) -> type:
 @pytest.mark.parametrize("value", [-1.0, 0.0, 0.5, 1.0, 2.0, math.nan, math.inf, -math.inf])
 def test_each_kind_refuses_what_is_outside_and_takes_what_is_inside(kind, value):
     wanted, model = KINDS[kind], one_field(kind)
-    low = -math.inf if "finite" in wanted else 0.0
+    low = -math.inf if "finite" in wanted else 1.0 if "least 1" in wanted else 0.0
     inside = math.isfinite(value) and (value > low if "above" in wanted else value >= low) and ("most" not in wanted or value <= 1)
     if inside:
         assert model(x=value).x == value
