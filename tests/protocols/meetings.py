@@ -1,7 +1,9 @@
 """Two different nodes and arms with no field at an edge, a lossless one, and one that is its own mirror image."""
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from tests import CLOSED_FORM
@@ -100,3 +102,27 @@ def close(ours: Any, wanted: Any, tolerance: float = CLOSED_FORM) -> None:
 
 def pumped_blue(cooperativity: Any, detuning: Any = 0.0) -> ElectroOptic:
     return ElectroOptic(cooperativity=cooperativity, detuning_e=detuning, pump="blue", n_e_int=0.02, n_e_ext=0.01, **RATES)
+
+
+Lanes = list[tuple[dict[str, float], dict[str, float]]]
+"""Points, and the direction of a slope at each."""
+
+
+def steps(values: dict[str, float]) -> dict[str, float]:
+    return {name: STEP * abs(value) or STEP for name, value in values.items()}
+
+
+def around(values: dict[str, float], names: Any) -> tuple[Lanes, dict[str, slice]]:
+    """Every parameter alone, and the stencil around it; and where each stands."""
+    still, step, names = dict.fromkeys(values, 0.0), steps(values), list(names)
+    alone = [(values, still | {name: 1.0}) for name in names]
+    moves = [(name, k * sign) for name in names for k in STENCIL for sign in (1, -1)]
+    lanes = alone + [(values | {name: values[name] + move * step[name]}, still) for name, move in moves]
+    return lanes, {"alone": slice(0, len(names)), "stencil": slice(len(names), len(lanes))}
+
+
+def asked(along: Callable[[dict, dict], Any], lanes: Lanes, places: dict[str, slice]) -> dict[str, Any]:
+    """The answers and slopes of all lanes in one batch, in numpy, by place."""
+    batch = [{name: np.array([lane[k][name] for lane in lanes]) for name in lanes[0][0]} for k in (0, 1)]
+    answers = jax.tree.map(np.asarray, along(*batch))
+    return {name: jax.tree.map(lambda x, place=place: x[place], answers) for name, place in places.items()}

@@ -70,6 +70,17 @@ def decayed(state: np.ndarray, memory: Qubit, wait: float) -> np.ndarray:
     return np.einsum("abcd,ABCD,cCdD->aAbB", one, one, state.reshape((2,) * 4)).reshape(4, 4)
 
 
+def test_what_is_printed():
+    """Every figure with its unit and the line it is judged by, as a transfer prints its own."""
+    node = connect(DEVICE, QUBIT).a
+    over = Connection(node, node, Link(fibre=Fibre(length=1 * km)))
+    done = Distillation(OneClick(PHOTON, excitation=0.1, filter_bandwidth=2 * MHz), methods=("epl", "epl"))(over)
+    for text, one in ((repr(done), done), (repr(done.raw), done.raw)):
+        assert f"fidelity of a pair                {float(one.fidelity):>14.4g}   1/2: separable" in text
+        assert f"{float(one.rate):.4g} /s" in text and "of the limit by" in text
+    assert "after 2 rounds" in repr(done) and "overlap" in repr(done.raw)
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="method must be one of bbpssw, dejmps, epl, but is 'best'"):
         Distillation(TRANSFER, methods=("best",))(connect(DEVICE, QUBIT))

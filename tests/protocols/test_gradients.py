@@ -11,6 +11,7 @@ import pytest
 
 from tests import GRADIENT
 from tests.protocols.bundled import everything
+from tests.protocols.meetings import STENCIL, STEP
 from tests.protocols.witness import evaluate
 from transduce import parameters
 from transduce.link.wavepacket import Sech
@@ -18,8 +19,6 @@ from transduce.protocols.performance import Transferred
 from transduce.protocols.transfer import Passage, Transfer
 from transduce.units import MHz
 
-STENCIL = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-STEP = 0.01
 PACKETS = {"photon": 1 * MHz, "detection": 1.2 * MHz}
 
 

@@ -10,7 +10,22 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from tests import ALGEBRA, CLOSED_FORM, GRADIENT
-from tests.protocols.meetings import CLOCKS, DETECTOR, DETUNING, OFFSET, PHOTON, SCENE, STENCIL, STEP, VALUES, close, cold, mirrored
+from tests.protocols.meetings import (
+    CLOCKS,
+    DETECTOR,
+    DETUNING,
+    OFFSET,
+    PHOTON,
+    SCENE,
+    STENCIL,
+    VALUES,
+    around,
+    asked,
+    close,
+    cold,
+    mirrored,
+    steps,
+)
 from tests.protocols.witness import Device, exchange, fibre, loss, of, sech
 from tests.qubit import counting
 from transduce import parameters
@@ -44,23 +59,18 @@ NOISY = {f"meeting.path_{one}.fibre.noise_photons": NOISE for one in "ab"}
 FILTERS = (0.05 * MHz, 1 * MHz, 40 * MHz, 400 * MHz)
 FILTERED = [cold(BROAD) | NOISY | {"one.filter_bandwidth": k, "two.filter_bandwidth": k} for k in FILTERS]
 POINTS = {"perfect": [cold(BROAD)], "mirrored": [mirrored()], "offsets": OFFSETS, "filtered": FILTERED}
-STEPS = {name: STEP * abs(value) or STEP for name, value in VALUES.items()}
+STEPS = steps(VALUES)
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     """All points in one batch: every parameter alone, the stencil around it, and the points by name; values and slopes in numpy."""
     still = dict.fromkeys(VALUES, 0.0)
-    lanes = [(VALUES, still | {name: 1.0}) for name in VALUES]
-    moves = [(name, k * sign) for name in VALUES for k in STENCIL for sign in (1, -1)]
-    lanes += [(VALUES | {name: VALUES[name] + move * STEPS[name]}, still) for name, move in moves]
-    places = {"alone": slice(0, len(VALUES)), "stencil": slice(len(VALUES), len(lanes))}
+    lanes, places = around(VALUES, VALUES)
     for name, points in POINTS.items():
         places[name] = slice(len(lanes), len(lanes) + len(points))
         lanes += [(point, still) for point in points]
-    batch = [{name: np.array([lane[k][name] for lane in lanes]) for name in VALUES} for k in (0, 1)]
-    answers = jax.tree.map(np.asarray, along(*batch))
-    return {name: jax.tree.map(lambda x, place=place: x[place], answers) for name, place in places.items()}
+    return asked(along, lanes, places)
 
 
 # The whole chain

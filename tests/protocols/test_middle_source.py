@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import poisson
 
 from tests import CLOSED_FORM, GRADIENT
-from tests.protocols.meetings import CLOCKS, DETECTOR, PHOTON, STENCIL, STEP, ends, path
+from tests.protocols.meetings import CLOCKS, DETECTOR, PHOTON, STENCIL, around, asked, close, ends, path, steps
 from tests.protocols.witness import Device, exchange, fibre, loss, of, sech
 from tests.qubit import counting
 from transduce import parameters
@@ -99,7 +99,7 @@ POINTS = {
         cold(1e-2, 2 * MHz, node=1e-8, fibre_loss=80.0),
     ],
 }
-STEPS = {name: STEP * abs(value) or STEP for name, value in VALUES.items()}
+STEPS = steps(VALUES)
 ONCE = ("meeting.path_a.fibre.length", "meeting.path_a.fibre.beta2", "meeting.path_a.loss.loss", "meeting.a.device.kappa_o_int")
 PARTS = ("middle.", "meeting.b.", "meeting.path_b.", "meeting.synchronisation.")
 MOVED = [name for name, x in VALUES.items() if (name.startswith(PARTS) or name in ONCE) and x != 0 and "schedule" not in name]
@@ -110,10 +110,7 @@ MOVED = [name for name, x in VALUES.items() if (name.startswith(PARTS) or name i
 def found() -> dict[str, Any]:
     """All points in one batch: every parameter alone, the stencil around it, and the points by name; values and slopes in numpy."""
     still = dict.fromkeys(VALUES, 0.0)
-    lanes = [(VALUES, still | {name: 1.0}) for name in MOVED]
-    moves = [(name, k * sign) for name in MOVED for k in STENCIL for sign in (1, -1)]
-    lanes += [(VALUES | {name: VALUES[name] + move * STEPS[name]}, still) for name, move in moves]
-    places = {"alone": slice(0, len(MOVED)), "stencil": slice(len(MOVED), len(lanes))}
+    lanes, places = around(VALUES, MOVED)
     every = [
         still | {name: 1.0} for name in ("middle.pair_rate", "middle.filter_bandwidth", "meeting.a.device.g0", "meeting.path_b.loss.loss")
     ]
@@ -121,13 +118,7 @@ def found() -> dict[str, Any]:
         lanes_here = [(point, one) for point in points for one in (every if name == "edges" else [still])]
         places[name] = slice(len(lanes), len(lanes) + len(lanes_here))
         lanes += lanes_here
-    batch = [{name: np.array([lane[k][name] for lane in lanes]) for name in VALUES} for k in (0, 1)]
-    answers = jax.tree.map(np.asarray, along(*batch))
-    return {name: jax.tree.map(lambda x, place=place: x[place], answers) for name, place in places.items()}
-
-
-def close(ours: Any, wanted: Any, tolerance: float = CLOSED_FORM) -> None:
-    np.testing.assert_allclose(ours, wanted, rtol=tolerance, atol=0)
+    return asked(along, lanes, places)
 
 
 PAIRS = 2e8 / 20e9

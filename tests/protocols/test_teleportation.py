@@ -10,6 +10,7 @@ import pytest
 
 from tests import CLOSED_FORM, GRADIENT
 from tests.protocols.bundled import device
+from tests.protocols.meetings import STENCIL, around, asked, close, steps
 from tests.protocols.witness import Device, fibre, loss, of
 from transduce import parameters
 from transduce.devices.electro_optic import ElectroOptic
@@ -106,35 +107,24 @@ POINTS = {
     "edges": [cold(1e-8), cold(1e-16), cold(0.2) | DARK, cold(1e-8) | DARK, cold(0.2), cold(0.2, n_in=0.3, z_m=0.9) | DARK],
     "unstable": [cold(1.5)],
 }
-STENCIL = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-STEP = 0.01
 MOVED = [f"connection.a.device.{name}" for name in ("cooperativity", "kappa_e_ext", "kappa_o_int", "mode_match", "detuning_e", "n_e_int")]
 MOVED += [f"connection.b.device.{name}" for name in ("pump_power", "kappa_e_int", "kappa_o_ext", "detuning_o", "temperature")]
 MOVED += [name for name in VALUES if ".qubit.t" in name or name.startswith("connection.path.") or name.endswith("phase_jitter")]
 MOVED += [f"connection.synchronisation.{name}" for name in CLOCKS if name != "carrier_offset"]
 MOVED += ["connection.a.qubit.frequency", "connection.b.qubit.frequency", "rail.photon.bandwidth"]
 MOVED += ["rail.detection", "bins.detection", "fixed.gain"]
-STEPS = {name: STEP * abs(value) or STEP for name, value in VALUES.items()}
+STEPS = steps(VALUES)
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     """All points in one batch: every parameter alone, the stencil around it, and the points by name; values and slopes in numpy."""
     still = dict.fromkeys(VALUES, 0.0)
-    lanes = [(VALUES, still | {name: 1.0}) for name in MOVED]
-    moves = [(name, k * sign) for name in MOVED for k in STENCIL for sign in (1, -1)]
-    lanes += [(VALUES | {name: VALUES[name] + move * STEPS[name]}, still) for name, move in moves]
-    places = {"alone": slice(0, len(MOVED)), "stencil": slice(len(MOVED), len(lanes))}
+    lanes, places = around(VALUES, MOVED)
     for name, points in POINTS.items():
         places[name] = slice(len(lanes), len(lanes) + len(points))
         lanes += [(point, still | {"connection.a.device.cooperativity": 1.0}) for point in points]
-    batch = [{name: np.array([lane[k][name] for lane in lanes]) for name in VALUES} for k in (0, 1)]
-    answers = jax.tree.map(np.asarray, along(*batch))
-    return {name: jax.tree.map(lambda x, place=place: x[place], answers) for name, place in places.items()}
-
-
-def close(ours: Any, wanted: Any, tolerance: float = CLOSED_FORM) -> None:
-    np.testing.assert_allclose(ours, wanted, rtol=tolerance, atol=0)
+    return asked(along, lanes, places)
 
 
 def test_a_broad_lossless_device(found):

@@ -1,6 +1,8 @@
 """The JSON of evaluate and optimise: its keys, and its numbers recomputed from config.resolved.json by independent NumPy."""
 
 import json
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -221,6 +223,23 @@ def test_the_json_of_an_optimum(optimised):
     assert answer["free"]["device.lab.kappa_e_ext"]["at_bound"] == "high"
     assert answer["after"]["inputs"]["device.lab.pump_power"] == {"value": power["after"], "unit": "W", "status": "optimised"}
     assert answer["after"]["transfer"]["average_fidelity_heralded"] == pytest.approx(0.9904, abs=1e-4)
+
+
+def test_the_readme_shows_these_protocols(optimised):
+    """Name, fidelity, success and rate of every way at the optimum, and of the distilled pairs."""
+    _, out = optimised
+    after = json.loads((out / "result.json").read_text(encoding="utf-8"))["after"]["protocols"]
+    lines = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith("protocol  "))
+    for name, line in zip(after, lines[first + 1 :], strict=False):
+        cells = re.split(r" {2,}", line)
+        assert cells[0].removesuffix(" *") == name
+        one, numbers = after[name], [float(cell.split()[0]) for cell in cells[1:]]
+        fraction, distilled = max(value for value in one["fraction_of_limit"].values() if value is not None), one["distilled"]
+        wanted = [one["fidelity"], one["success_probability"], one["rate_per_s"], fraction, one["ebit_rate_per_s"]]
+        wanted += [distilled["fidelity"], distilled["rate_per_s"]]
+        for shown, value, digits in zip(numbers, wanted, (1e-3, 1e-3, 1e-3, 5e-2, 1e-3, 1e-3, 1e-3), strict=True):
+            assert shown == pytest.approx(value, rel=digits, abs=1e-12), (name, shown, value)
 
 
 def test_a_finished_run_is_not_overwritten_unless_told(optimised, capsys):

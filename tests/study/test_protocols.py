@@ -156,6 +156,12 @@ def test_plans_and_exports(file, capsys):
     assert link.state is not None and link.memory_a is not None
     np.testing.assert_allclose(link.state, done.pair, rtol=0, atol=1e-12)
     assert (link.rate, link.memory_a.t1) == pytest.approx((float(done.rate), 2e-3), rel=CLOSED_FORM)
+    strong = file.parent / "strong.toml"
+    strong.write_text(TEXT.replace('pump_power = "20 mW"', 'pump_power = "1 W"').replace("pump_fraction = 0.1", "pump_fraction = 1.0"))
+    capsys.readouterr()
+    assert main(["export", str(strong), "--out", str(file.parent / "strong")]) == 0
+    assert "transduce: pair-click is left out: " in capsys.readouterr().err
+    assert not (file.parent / "strong" / "pair-click.json").exists() and (file.parent / "strong" / "one-click.json").exists()
     with np.load(file.parent / "out" / "transfer.npz") as found:
         np.testing.assert_allclose(sum(k.conj().T @ k for k in found["kraus"]), np.eye(2), rtol=0, atol=1e-9)
 
@@ -183,6 +189,20 @@ def test_what_is_refused(name, tmp_path):
     path.write_text(TEXT.replace(old, new), encoding="utf-8")
     with pytest.raises(WrongInput, match="(?s)" + message):
         aims.load(config.load(read(path)))
+
+
+def test_the_budget_is_of_the_transfer(tmp_path):
+    """Of the objective where that is one of the transfer's own, else of its average fidelity."""
+    path = tmp_path / "aims.toml"
+    for protocol, encoding, objective, budget in (
+        ("transfer", "time-bin", "success_probability", "success_probability"),
+        ("transfer", "single-rail", "entanglement_fidelity", "entanglement_fidelity"),
+        ("one-click", "single-rail", "success_probability", "average_fidelity"),
+        ("two-click", "time-bin", "distilled.rate", "average_fidelity"),
+    ):
+        text = TEXT.replace('protocol = "one-click"', f'protocol = "{protocol}"').replace('"single-rail"', f'"{encoding}"')
+        path.write_text(text + f'\n[objective]\nmaximise = "{objective}"\n', encoding="utf-8")
+        assert aims.load(config.load(read(path))).fidelity == budget
 
 
 def test_a_device_without_a_blue_pump_makes_no_pairs(tmp_path):

@@ -22,7 +22,7 @@ from ..qubit.distillation import Method, Round, Target, rounds
 from ..qubit.entanglement import filled
 from ..qubit.memory import NextPairWait
 from .base import AbstractProtocol
-from .performance import AbstractPerformance
+from .performance import AbstractPerformance, number, pair_lines, row
 from .schedule import Attempt
 
 
@@ -44,6 +44,11 @@ class Distilled(AbstractPerformance):
     success_probability: Float[Array, ""]
     attempt: Attempt
     rate: Float[Array, ""]
+
+    def lines(self) -> list[str]:
+        """The pairs after the last round, and each round."""
+        rounds = [row(f"after {k} rounds", f"F {number(one.fidelity)}", f"{number(one.rate)} /s") for k, one in enumerate(self.rounds)]
+        return [*pair_lines(self), *rounds]
 
     @property
     def pair(self) -> Complex[Array, "4 4"]:

@@ -4,15 +4,14 @@ r"""Heralded entanglement over real hardware: one click, two clicks, or one clic
 
 with R attempts per second (see ``schedule``), k photons one after the other per attempt, each in a slot of its length or its gate, and
 the news sent back along the longer arm. Until it is there, and after the first of two photons, both nodes' memories decay. The states are
-those of ``qubit.heralding``, ``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n), the overlap of the arriving
-modes, averaged exactly over their jitter, and the noise beside them
-in the gate, which counts as a Poisson background of mean :math:`\eta_{det}\lambda` (see
-``link.meeting``): many modes, each dim. Model: attempts are independent.
+those of ``qubit.heralding``, ``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n) and the overlap of the arriving
+modes, in the mean over their delays (see ``link.synchronisation``). The noise beside them in the gate counts as a Poisson background of
+mean :math:`\eta_{det}\lambda` (see ``link.meeting``): many modes, each dim. Model: attempts are independent.
 """
 
 import abc
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -37,7 +36,7 @@ from ..qubit.memory import aged
 from ..qubit.pairs import pair_click
 from ..units import GHz, kHz, show
 from .base import AbstractProtocol
-from .performance import AbstractPerformance
+from .performance import AbstractPerformance, pair_lines, row
 from .schedule import Attempt, Schedule
 
 
@@ -46,7 +45,7 @@ class Heralded(AbstractPerformance):
 
     Attributes:
         state: the pair that one pattern leaves, unnormalised, when the news is there.
-        fidelity: of it, to the nearest Bell state; read it beside the success probability.
+        fidelity: of it, to the nearest Bell state of its kind; read it beside the success probability.
         success_probability: of an attempt, any pattern.
         attempt: photons, and the way of the longer arm, there and back.
         rate: pairs per second.
@@ -64,6 +63,11 @@ class Heralded(AbstractPerformance):
     channel_b: ModeChannel | PairMoments
     overlap: Complex[Array, ""]
     background_counts: Float[Array, ""]
+
+    def lines(self) -> list[str]:
+        """The pairs, and what reaches the detectors beside them."""
+        background = f"{float(self.background_counts):.4g}"
+        return [*pair_lines(self), row("overlap", f"{float(abs(self.overlap)):.4g}"), row("background counts per gate", background)]
 
     @property
     def pair(self) -> Complex[Array, "4 4"]:
@@ -86,9 +90,12 @@ class Ideal(NamedTuple):
 
 
 class AbstractHeralding(AbstractProtocol):
-    """Photons of two nodes meet at a station, whose two equal detectors herald a pair. To add one: a final class with ``herald``.
+    """Photons of two nodes meet at a station, whose two equal detectors herald a pair.
+
+    To add one: a final class with ``LEADS`` and ``herald``.
 
     Attributes:
+        LEADS: what stands before the path in each arm, as ``limits`` names it: the qubit's end first, then what is converted.
         photon: the packet that is sent, or of pairs the optical mode that the station selects.
         detector: one of the station's.
         filter_bandwidth: FWHM (rad/s) of the Lorentzian filter before the detectors, around a's carrier; the photon passes it too.
@@ -100,6 +107,7 @@ class AbstractHeralding(AbstractProtocol):
         ValueError: a gate shorter than the photon.
     """
 
+    LEADS: eqx.AbstractClassVar[tuple[str, ...]]
     photon: AbstractWavepacket
     detector: Detector = eqx.field(default_factory=Detector)
     filter_bandwidth: Scalar = parameters.frequency(box=(100 * kHz, 10 * GHz))
@@ -148,6 +156,7 @@ class OneClick(AbstractHeralding):
         excitation_b: of node b; None: the same.
     """
 
+    LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
     excitation: Scalar = parameters.fraction(box=(1e-4, 0.5))
     excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
 
@@ -175,6 +184,7 @@ class TwoClick(AbstractHeralding):
         ValueError: an unknown encoding.
     """
 
+    LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
     encoding: Literal["time-bin", "dual-rail"] = eqx.field(default="time-bin", static=True)
 
     def __check_init__(self) -> None:
@@ -198,11 +208,11 @@ class PairClick(AbstractHeralding):
     127, 040503 (2021)). The kept mode, matched to the selected one, is absorbed by the node's qubit.
     """
 
+    LEADS: ClassVar[tuple[str, ...]] = ("absorb",)
+
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, made, modes = meeting.paired(self.photon, self.filter_bandwidth, None if ideal is None else ideal.stages)
-        ends = [absorption(node.qubit, mode) for node, mode in zip((meeting.a, meeting.b), modes, strict=True)]
-        if ideal is not None:
-            ends = [one.made_ideal(perfect) for one, perfect in zip(ends, ideal.ends, strict=True)]
+        ends = _made([absorption(node.qubit, mode) for node, mode in zip((meeting.a, meeting.b), modes, strict=True)], ideal)
         moments = [_absorbed(one, end) for one, end in zip(made, ends, strict=True)]
         coherence = ends[0].coherence * ends[1].coherence
         detector, background = seen(self, station, ideal)
@@ -222,10 +232,17 @@ def _compiled(protocol: AbstractHeralding, meeting: Meeting) -> Heralded:
 def _sent(protocol: OneClick | TwoClick, meeting: Meeting, ideal: Ideal | None) -> tuple[Arrived, tuple[ModeChannel, ModeChannel], Scalar]:
     """What arrives, each arm from qubit to detector, and the coherence that both emissions leave."""
     station, arms = meeting.converted(protocol.photon, protocol.filter_bandwidth, None if ideal is None else ideal.stages)
-    a, b = (emission(node.qubit, protocol.photon) for node in (meeting.a, meeting.b))
-    if ideal is not None:
-        a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.ends, strict=True))
+    a, b = emissions(protocol, meeting, ideal)
     return station, (emitted(a, arms[0]), emitted(b, arms[1])), a.coherence * b.coherence
+
+
+def emissions(protocol: AbstractHeralding, meeting: Meeting, ideal: Ideal | None) -> list[Emission]:
+    """Of both nodes' photons."""
+    return _made([emission(node.qubit, protocol.photon) for node in (meeting.a, meeting.b)], ideal)
+
+
+def _made(ends: list[Emission], ideal: Ideal | None) -> list[Emission]:
+    return ends if ideal is None else [one.made_ideal(perfect) for one, perfect in zip(ends, ideal.ends, strict=True)]
 
 
 def _absorbed(pair: PairMoments, end: Emission) -> PairMoments:
@@ -240,13 +257,13 @@ def emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
 
 def seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None) -> tuple[Detector, Scalar]:
     """The detector with its dark counts and the noise beside the photons' modes in its gate, and that noise in counts."""
-    length = protocol.photon.duration
-    gate = length if protocol.gate is None else protocol.gate
-    detector = protocol.detector
+    detector, gate, length = protocol.detector, protocol.slot, protocol.photon.duration
+    if protocol.gate is not None:
+        gate = jnp.where(protocol.gate < length * (1 - 1e-12), jnp.nan, gate)
     dark = eqx.tree_at(lambda one: one.background_counts, detector, detector.background_counts + protocol.dark_rate * gate)
     if ideal is not None:
         dark = jax.tree.map(lambda perfect, own: jnp.where(ideal.detectors, perfect, own), Detector(kind=detector.kind), dark)
-    counts = dark.efficiency * station.background(jnp.where(gate < length * (1 - 1e-12), jnp.nan, gate))
+    counts = dark.efficiency * station.background(gate)
     return eqx.tree_at(lambda one: one.background_counts, dark, dark.background_counts + counts), counts
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 from ..link.meeting import Meeting
 from ..link.node import Connection, Node
 from ..link.synchronisation import Synchronisation
-from .heralded import AbstractHeralding, Heralded, Ideal, PairClick
+from .heralded import AbstractHeralding, Heralded, Ideal
 
 
 class Limit(eqx.Module):
@@ -76,15 +76,9 @@ def _limits(protocol: AbstractHeralding, meeting: Meeting) -> tuple[Heralded, Li
     return protocol.herald(meeting), Limits(names, found, fidelity[-1] - fidelity[0] - jnp.sum(gains))
 
 
-def _sends(protocol: AbstractHeralding) -> bool:
-    """Whether the nodes emit photons that are converted."""
-    return not isinstance(protocol, PairClick)
-
-
 def _names(protocol: AbstractHeralding, meeting: Meeting) -> Iterator[str]:
     for end, path in (("a", meeting.path_a), ("b", meeting.path_b)):
-        own = ("emit", "up") if _sends(protocol) else ("absorb",)
-        yield from (f"{end}.{name}" for name in (*own, *path.names))
+        yield from (f"{end}.{name}" for name in (*protocol.LEADS, *path.names))
     yield from ("detectors", "clocks", "waiting")
 
 
@@ -106,8 +100,8 @@ def _calmed(meeting: Meeting, ideal: Bool[Array, ""]) -> Meeting:
 def _ideal(protocol: AbstractHeralding, meeting: Meeting, mask: Bool[Array, " n"]) -> Ideal:
     ends, stages, place = [], [], 0
     for path in (meeting.path_a, meeting.path_b):
-        size = len(path.names) + (1 if _sends(protocol) else 0)
+        size = len(protocol.LEADS) + len(path.names)
         ends.append(mask[place])
-        stages.append(mask[place + 1 : place + 1 + size])
-        place += 1 + size
+        stages.append(mask[place + 1 : place + size])
+        place += size
     return Ideal((stages[0], stages[1]), (ends[0], ends[1]), mask[-3], mask[-1])

@@ -16,7 +16,7 @@ at :math:`\tau_b` and travels :math:`\tau_a + \tau_b`: node a waits :math:`2\tau
 Model: the source is flat over the photon and the filter; of what it makes beside the nodes' modes, each mode is dim.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,7 +27,6 @@ from .. import parameters
 from ..gaussian.channel import ModeChannel
 from ..linear.noise import PairMoments
 from ..link.crossing import crossed
-from ..link.emission import emission
 from ..link.meeting import Meeting
 from ..numerics import abs2
 from ..parameters import Scalar
@@ -36,7 +35,7 @@ from ..qubit.heralded_pair import HeraldedPair
 from ..qubit.heralding import count_effect, dephasing, no_count
 from ..qubit.pairs import squeezed_pair, tied
 from ..units import Hz, MHz, THz
-from .heralded import AbstractHeralding, Heralded, Ideal, answer, emitted, seen
+from .heralded import AbstractHeralding, Heralded, Ideal, answer, emissions, emitted, seen
 
 Real = Scalar | float
 
@@ -57,6 +56,7 @@ class MiddleSource(AbstractHeralding):
         ValueError: an unknown encoding.
     """
 
+    LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
     pair_rate: Scalar = parameters.event_rate(box=(1e3, 1e11))
     source_bandwidth: Scalar = parameters.frequency(box=(1 * MHz, 1 * THz))
     encoding: Literal["time-bin", "dual-rail"] = eqx.field(default="time-bin", static=True)
@@ -72,19 +72,16 @@ class MiddleSource(AbstractHeralding):
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         came = crossed(meeting, self.photon, self.filter_bandwidth, self.pairs_per_mode, None if ideal is None else ideal.stages)
-        a, b = (emission(node.qubit, self.photon) for node in (meeting.a, meeting.b))
-        if ideal is not None:
-            a, b = (one.made_ideal(perfect) for one, perfect in zip((a, b), ideal.ends, strict=True))
+        a, b = emissions(self, meeting, ideal)
         nodes = emitted(a, came.nodes[0]), emitted(b, came.nodes[1])
         (at_a, counts_a), (at_b, counts_b) = (seen(self, station, ideal) for station in came.stations)
         bins = self.encoding == "time-bin"
         jitter = meeting.phase_jitters(self.slot if bins else None)[1]
         pairs = squeezed_pair(self.pairs_per_mode, *came.halves)
-        gate = self.photon.duration if self.gate is None else self.gate
 
         def state(overlap: Array) -> HeraldedPair:
             source = pairs._replace(correlation=pairs.correlation * overlap)
-            beside = self.pairs_per_mode * came.beside(gate, overlap)
+            beside = self.pairs_per_mode * came.beside(self.slot, overlap)
             return swapped(nodes, source, (at_a, at_b), beside, a.coherence * b.coherence, jitter)
 
         return answer(self, meeting, came.stations[0], state, nodes, (counts_a + counts_b) / 2, ideal, uses=2 if bins else 1)

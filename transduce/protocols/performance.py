@@ -21,7 +21,7 @@ from .schedule import Attempt
 class AbstractPerformance(eqx.Module):
     r"""What a protocol achieves over a connection, as pairs of qubits a and b: one interface for optimisation, targets and sweeps.
 
-    To add one: a final class with these attributes and ``pair``.
+    To add one: a final class with these attributes, ``pair``, ``bell`` and ``lines``.
 
     Attributes:
         fidelity: of a pair to the nearest Bell state of its kind (``bell``), given success, when both know of it; lost weight is error.
@@ -47,6 +47,15 @@ class AbstractPerformance(eqx.Module):
     @abc.abstractmethod
     def bell(self) -> Target:
         """The Bell state that the pair is nearest to."""
+
+    @abc.abstractmethod
+    def lines(self) -> list[str]:
+        """What it prints, of concrete values."""
+
+    def __repr__(self) -> str:
+        if not is_concrete(*jax.tree.leaves(self)) or self.rate.ndim:
+            return eqx.tree_pformat(self)
+        return "\n".join(self.lines())
 
     @property
     def attempt_duration(self) -> Float[Array, ""]:
@@ -183,21 +192,34 @@ class Transferred(AbstractProcessed):
     rate: Float[Array, ""]
     budget: Budget | None = None
 
-    def __repr__(self) -> str:
-        if not is_concrete(*jax.tree.leaves(self)) or self.rate.ndim:
-            return eqx.tree_pformat(self)
-        return "\n".join([*_lines(self), *([] if self.budget is None else ["", str(self.budget)])])
+    def lines(self) -> list[str]:
+        """Link, photon and qubit, and the budget."""
+        return [*_lines(self), *([] if self.budget is None else ["", str(self.budget)])]
+
+
+def row(name: str, value: str, line: str = "") -> str:
+    """A figure beside the line it is judged by."""
+    return f"{name:<34}{value:>14}   {line}".rstrip()
+
+
+def number(value: Array) -> str:
+    """With four digits."""
+    return f"{float(value):.4g}"
+
+
+def pair_lines(done: AbstractPerformance) -> list[str]:
+    """What any protocol's pairs print."""
+    limit = max(done.fractions, key=lambda name: float(done.fractions[name]))
+    return [
+        row("fidelity of a pair", number(done.fidelity), "1/2: separable; read it with the next line"),
+        row("success probability", number(done.success_probability)),
+        row("attempt", show(float(done.attempt_duration), "time")),
+        row("pairs", f"{number(done.rate)} /s", f"{float(done.fractions[limit]):.2g} of the limit by {limit}"),
+        row("ebits, by hashing", f"{number(done.ebit_rate)} /s", f"{number(done.ebits)} of a pair"),
+    ]
 
 
 def _lines(done: Transferred) -> list[str]:
-    """Each figure beside the line it is judged by."""
-
-    def row(name: str, value: str, line: str = "") -> str:
-        return f"{name:<34}{value:>14}   {line}".rstrip()
-
-    def number(value: Array) -> str:
-        return f"{float(value):.4g}"
-
     rows = [
         row("link, at the carrier", "", "image band in vacuum"),
         row("  efficiency", number(done.link.efficiency), "1/2: quantum capacity"),

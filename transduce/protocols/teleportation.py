@@ -18,7 +18,6 @@ Convention: each device is used around its own carrier; the phase of c is known.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,9 +48,9 @@ from ..qubit.encodings import AbstractEncoding, Process
 from ..qubit.heralded_pair import HeraldedPair
 from ..units import Hz
 from .base import AbstractProtocol
-from .performance import AbstractProcessed, Transferred
+from .performance import AbstractProcessed, Transferred, number, pair_lines, row
 from .schedule import Attempt, Schedule
-from .transfer import MOST_SAMPLES, Transfer, encoding_of, kept_pair
+from .transfer import Transfer, encoding_of, enough, kept_pair, samples_wanted
 
 
 class Teleported(AbstractProcessed):
@@ -86,6 +85,11 @@ class Teleported(AbstractProcessed):
     success_probability: Float[Array, ""]
     attempt: Attempt
     rate: Float[Array, ""]
+
+    def lines(self) -> list[str]:
+        """The pairs, and the channel."""
+        figures = row("efficiency, qubit to qubit", number(self.channel.efficiency)), row("noise at the output", number(self.channel.noise))
+        return [*pair_lines(self), row("gain", number(self.gain)), *figures]
 
 
 class Teleportation(AbstractProtocol):
@@ -125,9 +129,7 @@ class Teleportation(AbstractProtocol):
         connection.path.gate()
         if self.samples is not None:
             return _perform(self, connection)
-        wanted = 0.9 * float(_wanted(connection, self.photon))
-        samples = min(MOST_SAMPLES, max(SAMPLES, 2 ** math.ceil(math.log2(wanted)))) if wanted > 0 else SAMPLES
-        return _perform(dataclasses.replace(self, samples=samples), connection)
+        return _perform(dataclasses.replace(self, samples=enough(float(_wanted(connection, self.photon)))), connection)
 
     def direct(self, connection: Connection) -> Transferred:
         """What direct conversion achieves over the same connection, a's device pumped as strongly but red: equal cooperativity.
@@ -205,9 +207,7 @@ def _arm(connection: Connection) -> Arm:
 
 @eqx.filter_jit
 def _wanted(connection: Connection, photon: AbstractWavepacket) -> Float[Array, ""]:
-    """How many samples resolve b's mode, as in ``transfer``."""
-    reach = jnp.minimum(photon.reach, 400 * jnp.max(photon.features()[1]))
-    return time_window(_arm(connection).poles, photon) * 2 * reach / Hz
+    return samples_wanted(_arm(connection).poles, photon)
 
 
 class Shared(NamedTuple):

@@ -274,28 +274,36 @@ class Steps(NamedTuple):
         return Sampled.from_spectrum(jnp.where(bright, arriving, self.sent), self.d_omega, self.first)
 
 
-def samples_wanted(link: Prepared, photon: AbstractWavepacket) -> Float[Array, ""]:
-    """How many samples resolve the matched mode behind a link: its window over the step that its spectrum asks for."""
+def samples_wanted(poles: Complex[Array, " k"] | None, photon: AbstractWavepacket) -> Float[Array, ""]:
+    """How many samples resolve the mode behind what has these poles: its window over the step that its spectrum asks for."""
     reach = jnp.minimum(photon.reach, 400 * jnp.max(photon.features()[1]))
-    return time_window(link.poles, photon) * 2 * reach / Hz
+    return time_window(poles, photon) * 2 * reach / Hz
 
 
 @eqx.filter_jit
 def _wanted(connection: Connection, photon: AbstractWavepacket) -> Float[Array, ""]:
-    return samples_wanted(connection.link().prepare(), photon)
+    return samples_wanted(connection.link().prepare().poles, photon)
+
+
+def enough(wanted: float) -> int:
+    """The power of 2 for so many samples; a tenth fewer than wanted will do, as the reach is where 1e-32 of the power is left.
+
+    Warns:
+        UserWarning: the devices ring so much longer than the photon that the absorbed mode is not resolved.
+    """
+    if not 0.9 * wanted <= MOST_SAMPLES:
+        warnings.warn(f"the absorbed mode is not resolved: it wants {wanted:.2g} samples, and gets {MOST_SAMPLES}", stacklevel=4)
+        return MOST_SAMPLES
+    return max(SAMPLES, 2 ** math.ceil(math.log2(0.9 * wanted)))
 
 
 def samples_needed(connection: Connection, photon: AbstractWavepacket) -> int:
-    """The power of 2 for a concrete connection; a tenth fewer than wanted will do, as the reach is where 1e-32 of the power is left.
+    """For a concrete connection.
 
     Warns:
-        UserWarning: the link rings so much longer than the photon that the absorbed mode is not resolved.
+        UserWarning: as ``enough``.
     """
-    wanted = float(_wanted(connection, photon))
-    if not 0.9 * wanted <= MOST_SAMPLES:
-        warnings.warn(f"the absorbed mode is not resolved: it wants {wanted:.2g} samples, and gets {MOST_SAMPLES}", stacklevel=3)
-        return MOST_SAMPLES
-    return max(SAMPLES, 2 ** math.ceil(math.log2(0.9 * wanted)))
+    return enough(float(_wanted(connection, photon)))
 
 
 def budget(transfer: Transfer, passage: Passage, objective: str) -> Budget:

@@ -77,23 +77,26 @@ def performance(results: dict[str, Json]) -> Table:
 
 def protocols(results: dict[str, Json]) -> Table:
     """Every protocol's pairs, raw and distilled; of several results the last."""
-    result = results[list(results)[-1]]
+    when, result = list(results.items())[-1]
     columns = ("fidelity", "success", "pairs", "of the limit by", "ebits", "fidelity, distilled", "pairs, distilled")
-    table = _table("Ways to entangle the two qubits: pairs and distillable ebits per second", "protocol", *columns)
+    title = "Ways to entangle the two qubits" + (f", {when}" if len(results) > 1 else "")
+    table = _table(f"{title}: pairs and distillable ebits per second", "protocol", *columns)
     for name, one in result["protocols"].items():
         named = f"{name} *" if name == result["objective"]["protocol"] else name
         if one["why"] is not None:
             table.add_row(named, *[_MISSING] * len(columns))
             continue
         after = one["distilled"]
-        rates = (f"{show(done['rate_per_s'])} /s" if done["rate_per_s"] is not None else _MISSING for done in (one, after))
-        raw, distilled = rates
         fractions = {key: value for key, value in one["fraction_of_limit"].items() if value is not None}
         limit = max(fractions, key=lambda key: fractions[key])
         bound = f"{show(fractions[limit], digits=2)} {limit.replace('_', ' ')}"
-        cells = (show(one["fidelity"]), show(one["success_probability"]), raw, bound, f"{show(one['ebit_rate_per_s'])} /s")
-        table.add_row(named, *cells, show(after["fidelity"]), distilled)
+        raw = show(one["fidelity"]), show(one["success_probability"]), _each_second(one["rate_per_s"]), bound
+        table.add_row(named, *raw, _each_second(one["ebit_rate_per_s"]), show(after["fidelity"]), _each_second(after["rate_per_s"]))
     return table
+
+
+def _each_second(rate: Any) -> str:
+    return _MISSING if rate is None else f"{show(rate)} /s"
 
 
 def limits(result: Json) -> Table:

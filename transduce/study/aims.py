@@ -32,6 +32,7 @@ class Aims:
         tool: makes the Optax optimiser; None for the default. Its name and settings are in ``stated``.
         counts: steps, starts, seed, chunk.
         stated: the optimiser's table, resolved.
+        fidelity: the figure of the transfer that its budget by stage is of: the objective, where that is one of the qubit's.
     """
 
     objective: str
@@ -40,11 +41,7 @@ class Aims:
     tool: Callable[[], Any] | None
     counts: dict[str, int]
     stated: dict[str, Any]
-
-    @property
-    def fidelity(self) -> str:
-        """The figure that the budget by stage is of: the objective, where that is one of the qubit's."""
-        return self.objective if self.objective in figures.FIDELITIES else "average_fidelity"
+    fidelity: str
 
 
 def load(setting: Setting) -> Aims:
@@ -58,7 +55,9 @@ def load(setting: Setting) -> Aims:
     known = figures.known(("up", *setting.parts["path"].names, "down"), heralded, setting.protocol)
     tool, counts, stated = _optimiser(setting, data.get("optimiser", {}))
     objective = _objective(setting, data.get("objective", {}), known, heralded)
-    return Aims(objective, _bounds(setting, data.get("targets", {}), known), _free(setting, data.get("free", {})), tool, counts, stated)
+    own = setting.protocol == TRANSFER and objective in (*figures.FIDELITIES, "success_probability")
+    bounds, free = _bounds(setting, data.get("targets", {}), known), _free(setting, data.get("free", {}))
+    return Aims(objective, bounds, free, tool, counts, stated, objective if own else "average_fidelity")
 
 
 def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool) -> str:

@@ -27,6 +27,7 @@ from ..link.node import RESERVED, Connection, Node
 from ..link.routing import Station
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
+from ..protocols.base import AbstractProtocol
 from ..protocols.transfer import Passage, Transfer
 from ..qubit.detector import Detector
 from ..qubit.encodings import AbstractEncoding
@@ -91,18 +92,20 @@ class Setting:
         case = protocols.case(done, transfer, parts, connection) if own else self.performance(self.protocol, parts)
         return transfer, View(done, passage, self.refrigerator_shares(parts), case)
 
+    def protocol_over(self, name: str, parts: dict[str, Any], samples: int | None = None) -> tuple[AbstractProtocol, Connection]:
+        """A protocol and the connection that it runs over, from the parts."""
+        transfer, connection = self.assemble(parts, samples)
+        protocol = transfer if name == protocols.TRANSFER else protocols.named(name, parts, self.encoding)
+        return protocol, protocols.pumped(name, connection, parts)
+
     def performance(self, name: str, parts: dict[str, Any]) -> protocols.Case:
-        """A protocol but the transfer, and its distilled pairs, from the parts; for use inside a compiled function."""
-        connection = protocols.over(name, self.assemble(parts)[1], parts)
-        protocol = protocols.heralding(name, parts, self.encoding)
+        """A protocol and its distilled pairs, from the parts; for use inside a compiled function."""
+        protocol, connection = self.protocol_over(name, parts)
         return protocols.case(protocol(connection), protocol, parts, connection)
 
     def causes(self, parts: dict[str, Any]) -> dict[str, Any]:
         """What limits the study's protocol where it is a heralded one (that of a transfer is its budget)."""
-        if self.protocol == protocols.TRANSFER:
-            return {}
-        connection = protocols.over(self.protocol, self.assemble(parts)[1], parts)
-        return protocols.causes(protocols.heralding(self.protocol, parts, self.encoding), connection)
+        return protocols.causes(*self.protocol_over(self.protocol, parts))
 
     def lacking(self, name: str) -> str | None:
         """Why a protocol cannot run over this study's connection; None where it can."""

@@ -129,7 +129,7 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
         "remainder": shares.remainder,
         "elasticities": slopes,
         "devices": {name: _device(device, cooling) for name, device in parts["device"].items()},
-        "samples": samples_wanted(passage.link, transfer.photon),
+        "samples": samples_wanted(passage.link.poles, transfer.photon),
         "ringing": (time_window(passage.link.poles, transfer.photon) - time_window(None, transfer.photon)) / transfer.photon.duration,
     }
 

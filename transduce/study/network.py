@@ -1,21 +1,23 @@
 """What leaves a study for others: the plan of a fault-tolerant computer, and files for network simulators and process tomography."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, get_args
 
 import jax
 import numpy as np
 
+from ..linear.system import UnstableError
 from ..link.arms import SAMPLES
 from ..programs import ONCE, compiled
 from ..protocols.clocks import Clock, clock_needed
-from ..protocols.performance import AbstractPerformance
+from ..protocols.performance import AbstractProcessed
 from ..protocols.planner import LARGE, SMALL, Pairs, Plan, best_plan
 from ..qubit.encodings import Process
 from ..qubit.export import choi_with_leak, kraus, network_link, pauli_transfer, to_json
 from .config import Setting
 from .evaluate import plain
-from .protocols import NAMES, TRANSFER, heralding, over
+from .protocols import NAMES
 
 
 def plans(result: dict[str, Any]) -> list[Plan]:
@@ -48,15 +50,6 @@ def planned(plan: Plan) -> dict[str, Any]:
     return {**parts, **own, "links_guaranteed": None if sure is None else sure._asdict()}
 
 
-def performances(setting: Setting) -> Iterator[tuple[str, AbstractPerformance]]:
-    """Every protocol that can run over the study's connection."""
-    transfer, connection = setting.assemble(setting.parts)
-    for name in NAMES:
-        if setting.lacking(name) is None:
-            protocol = transfer if name == TRANSFER else heralding(name, setting.parts, setting.encoding)
-            yield name, protocol(connection if name == TRANSFER else over(name, connection, setting.parts))
-
-
 def needed(setting: Setting, fidelity: float) -> dict[str, dict[str, Any]]:
     """Protocol -> whether a perfect clock reaches the fidelity, and the clock errors (s) that leave it (see ``clock_needed``).
 
@@ -72,35 +65,41 @@ def needed(setting: Setting, fidelity: float) -> dict[str, dict[str, Any]]:
 
 
 def _allowed(setting: Setting, name: str, parts: dict[str, Any], fidelity: float) -> dict[str, Any]:
-    transfer, connection = setting.assemble(parts, SAMPLES)
-    protocol = transfer if name == TRANSFER else heralding(name, parts, setting.encoding)
-    ends = connection if name == TRANSFER else over(name, connection, parts)
-    return {f"{which}_s": clock_needed(protocol, ends, fidelity, which) for which in get_args(Clock)}
+    protocol, connection = setting.protocol_over(name, parts, SAMPLES)
+    return {f"{which}_s": clock_needed(protocol, connection, fidelity, which) for which in get_args(Clock)}
 
 
 def exports(setting: Setting) -> Iterator[tuple[str, str | dict[str, np.ndarray]]]:
-    """File name -> its text, or its arrays: one JSON per protocol; Choi, Kraus and Pauli-transfer matrices of what moves a state."""
-    nodes = setting.parts["node"]
-    memories = [node.get("memory", node["qubit"]) for node in (nodes["a"], nodes["b"])]
-    for name, done in performances(setting):
-        done = jax.device_get(done)
-        moved = getattr(done, "process", None)
-        arms = (done.channel, None) if moved is not None else (done.channel_a, done.channel_b)
+    """File name -> its text, or its arrays: one JSON per protocol; Choi, Kraus and Pauli-transfer matrices of what moves a state.
+
+    Warns:
+        UserWarning: a protocol whose pump is unstable, which is left out, and as the protocols.
+    """
+    for name in NAMES:
+        if setting.lacking(name) is not None:
+            continue
+        protocol, connection = setting.protocol_over(name, setting.parts)
+        try:
+            done: Any = jax.device_get(protocol(connection))
+        except UnstableError as error:
+            warnings.warn(f"{name} is left out: {error}", stacklevel=2)
+            continue
+        moves = isinstance(done, AbstractProcessed)
         link = network_link(
-            arms[0],
+            done.channel if moves else done.channel_a,
             done.rate,
             done.fidelity,
             done.pair,
-            channel_b=arms[1],
+            channel_b=None if moves else done.channel_b,
             protocol=name,
             success_probability=done.success_probability,
             attempt_duration=done.attempt_duration,
-            memory_a=memories[0],
-            memory_b=memories[1],
+            memory_a=connection.a.keeper,
+            memory_b=connection.b.keeper,
         )
         yield f"{name}.json", to_json(link) + "\n"
-        if isinstance(moved, Process):
-            yield f"{name}.npz", _matrices(moved)
+        if moves:
+            yield f"{name}.npz", _matrices(done.process)
 
 
 def _matrices(process: Process) -> dict[str, np.ndarray]:

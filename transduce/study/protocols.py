@@ -160,7 +160,7 @@ def blue(device: AbstractDevice, fraction: Scalar | float = 1.0) -> AbstractDevi
     return dataclasses.replace(device, pump="blue", **less)  # type: ignore[call-arg]
 
 
-def over(name: str, connection: Connection, parts: dict[str, Any]) -> Connection:
+def pumped(name: str, connection: Connection, parts: dict[str, Any]) -> Connection:
     """The connection with the pumps that a protocol needs."""
     fraction = parts[name].pump_fraction if name in PUMPED_BLUE else 1.0
     nodes = {end: getattr(connection, end) for end in ("a", "b")}
@@ -168,7 +168,7 @@ def over(name: str, connection: Connection, parts: dict[str, Any]) -> Connection
     return dataclasses.replace(connection, **changed)
 
 
-def heralding(name: str, parts: dict[str, Any], encoding: Any) -> AbstractProtocol:
+def named(name: str, parts: dict[str, Any], encoding: Any) -> AbstractProtocol:
     """A protocol but the transfer, from the parts; for use inside a compiled function."""
     station, photon, schedule = parts["station"], parts["photon"], parts["schedule"]
     if name == "teleportation":
