@@ -157,7 +157,8 @@ def blue(device: AbstractDevice, fraction: Scalar | float = 1.0) -> AbstractDevi
         raise TypeError(f"{type(device).__name__} has no blue pump")
     stated = {name: getattr(device, name) for name in ("pump_power", "pump_photons", "cooperativity")}
     less = {name: value * fraction for name, value in stated.items() if value is not None}
-    return dataclasses.replace(device, pump="blue", **less)  # type: ignore[call-arg]
+    changed: dict[str, Any] = {"pump": "blue", **less}
+    return dataclasses.replace(device, **changed)
 
 
 def pumped(name: str, connection: Connection, parts: dict[str, Any]) -> Connection:
