@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from tests import ALGEBRA, CLOSED_FORM, GRADIENT
-from transduce.linear.elimination import solve
+from tests import CLOSED_FORM, GRADIENT
 from transduce.linear.lineshape import band, interval_above, peak_frequency
 
 
@@ -106,15 +105,3 @@ def test_an_interval_around_a_place():
     np.testing.assert_allclose(interval_above(shape, level, offset, poles), [low, high], atol=CLOSED_FORM)
     np.testing.assert_allclose(interval_above(shape, level, -offset, poles), [-high, -low], atol=CLOSED_FORM)
     assert np.isinf(interval_above(shape, jnp.asarray(-1.0), 0.0, poles)).all()
-
-
-@pytest.mark.parametrize("size", [2, 3, 4, 5, 8])
-def test_elimination(size):
-    rng = np.random.default_rng(size)
-    present = rng.uniform(size=(size, size)) < 0.6
-    matrix = (rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))) * present + 4 * size * np.diag(10.0 ** np.arange(size))
-    rhs = rng.normal(size=size) + 0j
-    entries = {(i, j): matrix[i, j] for i in range(size) for j in range(size) if matrix[i, j] != 0}
-    given = [None if k == 0 else rhs[k] for k in range(size)]
-    rhs[0] = 0
-    np.testing.assert_allclose(np.stack(solve(entries, size, given)), np.linalg.solve(matrix, rhs), rtol=0, atol=ALGEBRA)

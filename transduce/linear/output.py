@@ -59,7 +59,11 @@ class Output(eqx.Module):
 
     def _resolvent_row(self, omega: Value) -> list[Value]:
         start = dict(zip(self.start_rows, self.start, strict=True))
-        return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)])
+        return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)], self._damped)
+
+    @property
+    def _damped(self) -> set[int]:
+        return {row for rows in (*self.normal_rows, *self.anomalous_rows) for row in rows}
 
     def _entry(self, y: list[Value], rows: tuple[int, ...], amplitudes: tuple[Value, ...], direct: bool) -> Any:
         total: Any = 1.0 if direct else None
@@ -118,8 +122,8 @@ class Output(eqx.Module):
         column = dict(zip(rows, amplitudes, strict=True))
         matrix = self._matrix(omega, transposed=False)
         y = self._resolvent_row(omega)
-        x = solve(matrix, self.size, [column.get(r) for r in range(self.size)])
-        z = solve(matrix, self.size, x)
+        x = solve(matrix, self.size, [column.get(r) for r in range(self.size)], self._damped)
+        z = solve(matrix, self.size, x, self._damped)
         s0 = jnp.asarray(1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
