@@ -185,7 +185,8 @@ def test_bandwidths_that_differ_in_closed_form():
     def overlaps(first, second):
         grid, nothing = grid_for(None, first, second), jnp.zeros(())
         late = jax.vmap(second.spectrum)(grid.omega) * jnp.exp(1j * grid.omega * delay)
-        station = Arrived(grid, (jax.vmap(first.spectrum)(grid.omega), late), nothing, nothing, nothing, jnp.asarray(5 * us))
+        noises = jnp.zeros((grid.omega.size, 2))
+        station = Arrived(grid, (jax.vmap(first.spectrum)(grid.omega), late), nothing, nothing, nothing, jnp.asarray(5 * us), noises)
         return abs(station.overlap()), abs(station.overlap(offset)), abs(mode_overlap(first, second, offset))
 
     best, later, wanted = overlaps(*(Gaussian(bandwidth=width * MHz) for width in (1, ratio)))

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -166,6 +168,28 @@ def test_plans_and_exports(file, capsys):
         np.testing.assert_allclose(sum(k.conj().T @ k for k in found["kraus"]), np.eye(2), rtol=0, atol=1e-9)
 
 
+def test_a_gate_that_cuts(tmp_path):
+    """As the library's; what is never cut is gated for the photon's length, which is the default."""
+    path = tmp_path / "cut.toml"
+    text = TEXT.replace('[synchronisation]\ntiming_jitter = "30 ns"\n', "")  # the gate then cuts but once
+    path.write_text(text.replace('dark_rate = "100 /s"', 'dark_rate = "100 /s"\ngate = "90 ns"\ngate_cuts = true'), encoding="utf-8")
+    setting, (connection, shared) = config.load(read(path)), by_hand()
+    connection = dataclasses.replace(connection, synchronisation=None)
+    assert setting.status["station.gate_cuts"] == setting.status["station.gate"] == "given"
+
+    @eqx.filter_jit
+    def ask(name: str) -> Any:
+        done = setting.performance(name, setting.parts).raw
+        return done.fidelity, done.rate, done.background_counts
+
+    for name, ours in (
+        ("one-click", OneClick(**shared, excitation=0.2, gate=90 * ns, gate_cuts=True)),
+        ("pair-click", PairClick(**shared)),
+    ):
+        done = ours(setting.protocol_over(name, setting.parts)[1] if name == "pair-click" else connection)
+        np.testing.assert_allclose(ask(name), [done.fidelity, done.rate, done.background_counts], rtol=CLOSED_FORM)
+
+
 WRONG = {
     "a protocol that is none": ('protocol = "one-click"', 'protocol = "one-clik"', "the nearest is one-click"),
     "a figure of the transfer": ("rate = {", "average_fidelity = {", "is no figure of this study"),
@@ -174,6 +198,13 @@ WRONG = {
     "less than one memory": ("memories = 2.0", "memories = 0.5", "must be at least 1"),
     "a method that is none": ("cutoff = 500", 'methods = ["best"]', "methods: must be of bbpssw, dejmps, epl"),
     "a gate shorter than the photon": ('dark_rate = "100 /s"', 'gate = "10 ns"', "must be at least the photon's length"),
+    "how it may be": ('dark_rate = "100 /s"', 'gate = "10 ns"', "gate_cuts = true lets it cut the photon"),
+    "a gate that cuts a table": (
+        'photon = { shape = "gaussian", bandwidth = "2 MHz" }\n\n[station]',
+        'photon = { shape = "tabulated", times = ["0 s", "1 us"], samples = [1.0, 0.5] }\n\n[station]\ngate_cuts = true',
+        "gate_cuts: must be false for a photon that is none of decaying, rising, gaussian, sech",
+    ),
+    "a gate that cuts a bit": ('dark_rate = "100 /s"', "gate_cuts = 1", "gate_cuts: must be true or false"),
     "two stations": ("[targets]", '[[path]]\nkind = "station"\nname = "x"\n[[path]]\nkind = "station"\n[targets]', "at most one station"),
     "a cut-off below 0": ("cutoff = 500", "cutoff = -3", "cutoff: must be at least 1, or 0 for none"),
     "a memory that dephases too slowly": ('t2 = "3000 us"', 't2 = "9000 us"', "must be at most 2 t1"),

@@ -96,10 +96,11 @@ def crossed(meeting: Meeting, photon: AbstractWavepacket, bandwidth: Scalar, pai
             for t, n in ((power, side.node.noise), (kept, side.half.noise))
         )
         flux = grid.weight @ (passed * (side.node.noise + side.half.noise) + pairs * through[-1])
-        found.append((node, path, flux / 2, (node.noise + path.noise + pairs * kept) / 2))
+        noises = jnp.stack([passed * side.node.noise, passed * side.half.noise], axis=1)
+        found.append((node, path, flux / 2, (node.noise + path.noise + pairs * kept) / 2, noises))
     shapes = jnp.conj(modes[0]), modes[1]
-    nodes, halves, fluxes, owns = zip(*found, strict=True)
-    a, b = (Arrived(grid, shapes, flux, own, delay, span) for flux, own in zip(fluxes, owns, strict=True))
+    nodes, halves, *stations = zip(*found, strict=True)
+    a, b = (Arrived(grid, shapes, flux, own, delay, span, noises) for flux, own, noises in zip(*stations, strict=True))
     singles = grid.weight @ through[0], grid.weight @ through[1]
     return Crossed((a, b), nodes, halves, singles, grid.weight @ (through[0] * through[1]))
 

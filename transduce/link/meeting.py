@@ -18,13 +18,13 @@ the kept mode being the matched one. Convention: frequencies are offsets from a'
 :math:`|\xi|`, but for the ``timing_offset``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Complex
+from jaxtyping import Array, Bool, Complex, Float
 
 from .. import parameters
 from ..gaussian.channel import ModeChannel
@@ -35,6 +35,7 @@ from ..parameters import Scalar
 from .arms import Arm, Scene, converting, kept_mode, mode_of, pairing
 from .base import AbstractStage
 from .fibre import Fibre
+from .gating import Packets, best_gate, edge_of, gated
 from .link import Link
 from .node import Connection, Node, check_carriers
 from .quadrature import ORDER, Nodes
@@ -129,7 +130,7 @@ class Meeting(eqx.Module):
         noises = [one.noise for one in arrived]
         own = [scene.grid.weight @ (abs2(mode) * noise) for (mode, _), noise in zip(modes, noises, strict=True)]
         a, b = (ModeChannel(sqrt(power) + 0j, noise) for (_, power), noise in zip(modes, own, strict=True))
-        return _arrived(scene, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
+        return _arrived(scene, photon, (modes[0][0], modes[1][0]), noises, own, arms), (a, b)
 
     def paired(
         self, photon: AbstractWavepacket, bandwidth: Scalar, ideal: Stages | None = None
@@ -156,7 +157,7 @@ class Meeting(eqx.Module):
             moments.append(PairMoments(scene.grid.weight @ (abs2(kept) * pair.second), own[-1], sqrt(strength) + 0j))
         shifts = jnp.zeros(()), self.carrier_offset
         a, b = (kept_mode(arm, photon, bandwidth, shift) for arm, shift in zip(arms, shifts, strict=True))
-        return _arrived(scene, scene.sent, noises, own, arms), (moments[0], moments[1]), (a, b)
+        return _arrived(scene, photon, scene.sent, noises, own, arms), (moments[0], moments[1]), (a, b)
 
 
 def _halves(path: Link) -> tuple[Link, Link]:
@@ -211,6 +212,8 @@ class Arrived(NamedTuple):
         own: photons of it in the two modes, at each detector.
         delay: pure delay of the longer arm (s).
         span: within this of the mean delay that the devices add the compensation is sought (s).
+        noises: spectrum of each arm's noise at the beam splitter (photons/s/Hz), on the nodes.
+        edge: when the packet that was sent jumps (s); None for a smooth one.
     """
 
     grid: Nodes
@@ -219,6 +222,8 @@ class Arrived(NamedTuple):
     own: Scalar
     delay: Scalar
     span: Scalar
+    noises: Float[Array, "m 2"]
+    edge: Scalar | None = None
 
     def overlap(self, offset: Scalar | float = 0.0) -> Complex[Array, ""]:
         r""":math:`\xi`, b's packet later by the offset (s) than where :math:`|\xi|` is largest.
@@ -235,9 +240,49 @@ class Arrived(NamedTuple):
         """Beyond this delay (s) nothing of the overlap is left."""
         return REACH * self.span
 
-    def background(self, gate: Scalar) -> Scalar:
-        """Photons outside of the two modes at each detector, in a gate of this length (s); 0 where it holds no other mode."""
-        return jnp.maximum(gate * self.flux - self.own, 0.0)
+    def background(self, gate: Scalar, own: Scalar | None = None) -> Scalar:
+        """Photons outside of the two modes at each detector, in a gate of this length (s); 0 where it holds no other mode.
+
+        Args:
+            gate: s.
+            own: photons of noise in the two modes as the gate cuts them, at each detector; None: uncut.
+        """
+        return jnp.maximum(gate * self.flux - (self.own if own is None else own), 0.0)
+
+    def cut(self, length: Scalar, powers: Float[Array, " 2"], offset: Scalar | float = 0.0) -> "Callable[[Scalar | float], Cut]":
+        """What a gate leaves of both modes, as a function of how much later (s) than compensated b's packet comes.
+
+        Smooth packets keep eight digits while that is within the photon's length, and four at twice as much; with an edge, always eight.
+
+        Args:
+            length: of the gate (s). It opens where it holds the most energy of both, b's packet later by the offset, and stays there.
+            powers: of the two modes.
+            offset: s.
+        """
+        tau = _compensation(self.grid, self.grid.weight * jnp.conj(self.modes[0]) * self.modes[1], self.span)
+        packets = Packets(self.grid, jnp.stack(self.modes, axis=1), tau + offset, self.span, self.edge)
+        gate = best_gate(packets, length, powers)
+
+        def at(delay: Scalar | float) -> Cut:
+            moved = packets._replace(later=tau + delay)
+            found = gated(moved, gate._replace(mesh=moved.mesh()))
+            return Cut(found.fractions, found.noise(self.noises), found.overlap)
+
+        return at
+
+
+class Cut(NamedTuple):
+    """What a gate leaves of two modes.
+
+    Attributes:
+        fractions: of each mode's energy.
+        noises: photons of noise in each cut mode.
+        overlap: of the cut modes.
+    """
+
+    fractions: Float[Array, " 2"]
+    noises: Float[Array, " 2"]
+    overlap: Complex[Array, ""]
 
 
 def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Scalar:
@@ -272,7 +317,7 @@ def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Sca
     return newton(terms, tau)
 
 
-def _arrived(scene: Scene, modes: tuple, noises: list, own: list, arms: list[Arm]) -> Arrived:
+def _arrived(scene: Scene, photon: AbstractWavepacket, modes: tuple, noises: list, own: list, arms: list[Arm]) -> Arrived:
     """Each detector sees half of either arm."""
-    flux = scene.grid.weight @ (noises[0] + noises[1]) / 2
-    return Arrived(scene.grid, modes, flux, (own[0] + own[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay), scene.span)
+    flux, delay = scene.grid.weight @ (noises[0] + noises[1]) / 2, jnp.maximum(arms[0].delay, arms[1].delay)
+    return Arrived(scene.grid, modes, flux, (own[0] + own[1]) / 2, delay, scene.span, jnp.stack(noises, axis=1), edge_of(photon))

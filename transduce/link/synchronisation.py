@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
+from jaxtyping import Array
 
 from .. import parameters
 from ..numerics import is_concrete, sqrt
@@ -33,8 +34,8 @@ from .wavepacket import Real
 
 _FAR = 8.5
 """Standard deviations beyond which 2e-17 of a normal distribution lies."""
-_GRID = np.linspace(0.0, 1.0, 97)
-_TRAPEZOID = np.where((_GRID == 0) | (_GRID == 1), 0.5, 1.0) / (_GRID.size - 1)
+DELAYS, FEW = 97, 49
+"""How many delays stand for a normal distribution, and for that of what is dear to ask."""
 
 
 class Synchronisation(eqx.Module):
@@ -64,7 +65,7 @@ class Synchronisation(eqx.Module):
     def __check_init__(self) -> None:
         parameters.check(self)
 
-    def late(self, amplitude: Callable[[Scalar], Scalar], reach: Scalar, read: Callable[[Scalar], Any] | None = None) -> Any:
+    def late(self, amplitude: Callable[[Scalar], Any], reach: Scalar, read: Callable[[Any], Any] | None = None, lost: Any = None) -> Any:
         """The mean of a tree of arrays that is read from an amplitude, which follows from b's delay (s): a trapezoid rule.
 
         It converges exponentially for smooth packets, to 1e-10; to some 1e-7 where the jitter exceeds the packet, as the nodes in
@@ -74,15 +75,23 @@ class Synchronisation(eqx.Module):
             amplitude: of a delay.
             reach: beyond this delay, either way, nothing is left of it (s).
             read: what is averaged; None: the amplitude itself.
+            lost: what is left beyond the reach, of a tree of amplitudes that is dear: it is asked at fewer delays, one after the other,
+                which is exact to 1e-9 while the jitter is within the packet's length, and to 3e-5 beyond. None: 0.
         """
         told = (lambda value: value) if read is None else read
-        still, far = self.timing_jitter == 0, told(jnp.zeros((), complex))
+        still, far = self.timing_jitter == 0, told(jnp.zeros((), complex) if lost is None else lost)
+        grid = np.linspace(0.0, 1.0, DELAYS if lost is None else FEW)
+        trapezoid = np.where((grid == 0) | (grid == 1), 0.5, 1.0) / (grid.size - 1)
         scale = jnp.where(still, 1.0, self.timing_jitter)
         ends = (jnp.where(still, sign * _FAR, jnp.clip((sign * reach - self.timing_offset) / scale, -_FAR, _FAR)) for sign in (-1, 1))
         low, high = (jax.lax.stop_gradient(end) for end in ends)
-        z = low + (high - low) * _GRID
-        weight = norm.pdf(z) * (high - low) * _TRAPEZOID
-        found = jax.vmap(lambda delay: told(amplitude(delay)))(self.timing_offset + self.timing_jitter * z)
+        z = low + (high - low) * grid
+        weight = norm.pdf(z) * (high - low) * trapezoid
+
+        def at(place: Array) -> Any:
+            return told(amplitude(self.timing_offset + self.timing_jitter * place))
+
+        found = jax.vmap(at)(z) if lost is None else jax.lax.map(at, z)
         rest = jnp.maximum(1 - jnp.sum(weight), 0.0)  # not the rounding of 1
         return jax.tree.map(lambda values, beyond: jnp.tensordot(weight, values, 1) + rest * beyond, found, far)
 

@@ -6,7 +6,9 @@ with R attempts per second (see ``schedule``), k photons one after the other per
 the news sent back along the longer arm. Until it is there, and after the first of two photons, both nodes' memories decay. The states are
 those of ``qubit.heralding``, ``qubit.bell_measurement`` and ``qubit.pairs`` at the arms' channels (t, n) and the overlap of the arriving
 modes, in the mean over their delays (see ``link.synchronisation``). The noise beside them in the gate counts as a Poisson background of
-mean :math:`\eta_{det}\lambda` (see ``link.meeting``): many modes, each dim. Model: attempts are independent.
+mean :math:`\eta_{det}\lambda` (see ``link.meeting``): many modes, each dim. A gate that cuts (see ``link.gating``) makes of an arm
+:math:`(\sqrt\phi\,t, n_W)`, and of the overlap that of the cut modes: what lies outside is lost, and its noise with it. Flat noise grows
+with the gate, the photon's part ever more slowly: there is a best length. Model: attempts are independent.
 """
 
 import abc
@@ -22,9 +24,9 @@ from .. import parameters
 from ..gaussian.channel import ModeChannel
 from ..linear.noise import PairMoments
 from ..link.emission import Emission, absorption, emission
-from ..link.meeting import Arrived, Meeting
+from ..link.meeting import Arrived, Cut, Meeting
 from ..link.node import Connection
-from ..link.wavepacket import AbstractWavepacket
+from ..link.wavepacket import AbstractWavepacket, Decaying, Gaussian, Rising, Sech
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..qubit.bell_measurement import two_click
@@ -38,6 +40,10 @@ from ..units import GHz, kHz, show
 from .base import AbstractProtocol
 from .performance import AbstractPerformance, pair_lines, row
 from .schedule import Attempt, Schedule
+
+Arms = tuple[ModeChannel, ModeChannel]
+SHAPES = (Decaying, Rising, Gaussian, Sech)
+"""Of photons that a gate may cut."""
 
 
 class Heralded(AbstractPerformance):
@@ -92,43 +98,64 @@ class Ideal(NamedTuple):
 class AbstractHeralding(AbstractProtocol):
     """Photons of two nodes meet at a station, whose two equal detectors herald a pair.
 
-    To add one: a final class with ``LEADS`` and ``herald``.
+    To add one: a final class with ``LEADS``, ``CUTS`` and ``herald``.
 
     Attributes:
         LEADS: what stands before the path in each arm, as ``limits`` names it: the qubit's end first, then what is converted.
+        CUTS: whether a gate may cut its photons.
         photon: the packet that is sent, or of pairs the optical mode that the station selects.
         detector: one of the station's.
         filter_bandwidth: FWHM (rad/s) of the Lorentzian filter before the detectors, around a's carrier; the photon passes it too.
-        gate: s, at least the photon's length, which is the default; it does not cut the photon. Shorter in traced code: NaN.
+        gate: s, how long the detectors are open for one photon; None: the photon's length.
+        gate_cuts: whether what lies outside of the gate is lost, which then may be shorter than the photon. It opens where it holds the
+            most of both photons as they arrive, ringing included, and stays there while b's photon jitters. Without it all of the photon
+            counts, and a shorter gate is refused (NaN in traced code). It costs some ten times the rest; static.
         dark_rate: dark counts of a detector per second, beside what ``detector`` states per gate.
         schedule: how often it is tried.
 
     Raises:
-        ValueError: a gate shorter than the photon.
+        ValueError: a gate shorter than the photon that does not cut it; one that cuts where it may not, or a photon given by samples.
     """
 
     LEADS: eqx.AbstractClassVar[tuple[str, ...]]
+    CUTS: eqx.AbstractClassVar[bool]
     photon: AbstractWavepacket
     detector: Detector = eqx.field(default_factory=Detector)
     filter_bandwidth: Scalar = parameters.frequency(box=(100 * kHz, 10 * GHz))
     gate: Scalar | None = parameters.duration(None)
     dark_rate: Scalar = parameters.event_rate(0.0)
     schedule: Schedule = eqx.field(default_factory=Schedule, kw_only=True)
+    gate_cuts: bool = eqx.field(default=False, static=True, kw_only=True)
 
     def __check_init__(self) -> None:
         parameters.check(self)
-        if self.gate is None or not is_concrete(*jax.tree.leaves((self.photon, self.gate))):
+        name = type(self).__name__
+        if self.gate_cuts and not self.CUTS:
+            raise ValueError(f"{name}.gate_cuts must be false, as what it pairs is all of a mode, but is true")
+        if self.gate_cuts and not isinstance(self.photon, SHAPES):
+            shapes = ", ".join(one.__name__ for one in SHAPES)
+            raise ValueError(f"{name}.photon must be one of {shapes} where the gate cuts it, but is {type(self.photon).__name__}")
+        if self.gate_cuts or self.gate is None or not is_concrete(*jax.tree.leaves((self.photon, self.gate))):
             return
         gate, length = float(jnp.min(self.gate)), float(jnp.max(self.photon.duration))
         if gate < length * (1 - 1e-12):
             least, given = show(length, "time", 12), show(gate, "time", 12)
-            raise ValueError(f"{type(self).__name__}.gate must be at least the photon's length, {least}, but is {given}")
+            unless = ", unless gate_cuts is true" if self.CUTS else ""
+            raise ValueError(f"{name}.gate must be at least the photon's length, {least}{unless}, but is {given}")
 
     @property
     def slot(self) -> Scalar:
         """How long one photon holds the station: its length, or the gate where that is longer (s)."""
         length = self.photon.duration
         return length if self.gate is None else jnp.maximum(self.gate, length)
+
+    @property
+    def open(self) -> Scalar:
+        """How long the detectors are open for one photon (s); NaN where a gate that may not cut is shorter than the photon."""
+        length = self.photon.duration
+        if self.gate is None or self.gate_cuts:
+            return length if self.gate is None else self.gate
+        return jnp.where(self.gate < length * (1 - 1e-12), jnp.nan, self.slot)
 
     @abc.abstractmethod
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
@@ -157,19 +184,19 @@ class OneClick(AbstractHeralding):
     """
 
     LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
+    CUTS: ClassVar[bool] = True
     excitation: Scalar = parameters.fraction(box=(1e-4, 0.5))
     excitation_b: Scalar | None = parameters.fraction(None, box=(1e-4, 0.5))
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, channels, coherence = _sent(self, meeting, ideal)
-        detector, background = seen(self, station, ideal)
         alpha_b = self.excitation if self.excitation_b is None else self.excitation_b
         jitter = meeting.phase_jitters()[0]
 
-        def state(overlap: Array) -> HeraldedPair:
-            return one_click(*channels, self.excitation, alpha_b, detector, overlap, coherence, jitter)
+        def state(arms: Arms, detector: Detector, overlap: Array) -> HeraldedPair:
+            return one_click(*arms, self.excitation, alpha_b, detector, overlap, coherence, jitter)
 
-        return answer(self, meeting, station, state, channels, background, ideal, uses=1)
+        return answer(self, meeting, station.delay, counted(self, meeting, station, channels, state, ideal), ideal, uses=1)
 
 
 class TwoClick(AbstractHeralding):
@@ -185,6 +212,7 @@ class TwoClick(AbstractHeralding):
     """
 
     LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
+    CUTS: ClassVar[bool] = True
     encoding: Literal["time-bin", "dual-rail"] = eqx.field(default="time-bin", static=True)
 
     def __check_init__(self) -> None:
@@ -193,14 +221,13 @@ class TwoClick(AbstractHeralding):
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, channels, coherence = _sent(self, meeting, ideal)
-        detector, background = seen(self, station, ideal)
         bins = self.encoding == "time-bin"
         jitter = meeting.phase_jitters(self.slot if bins else None)[1]
 
-        def state(overlap: Array) -> HeraldedPair:
-            return two_click(*channels, detector, overlap, coherence, jitter)
+        def state(arms: Arms, detector: Detector, overlap: Array) -> HeraldedPair:
+            return two_click(*arms, detector, overlap, coherence, jitter)
 
-        return answer(self, meeting, station, state, channels, background, ideal, uses=2 if bins else 1)
+        return answer(self, meeting, station.delay, counted(self, meeting, station, channels, state, ideal), ideal, uses=2 if bins else 1)
 
 
 class PairClick(AbstractHeralding):
@@ -209,6 +236,7 @@ class PairClick(AbstractHeralding):
     """
 
     LEADS: ClassVar[tuple[str, ...]] = ("absorb",)
+    CUTS: ClassVar[bool] = False
 
     def herald(self, meeting: Meeting, ideal: Ideal | None = None) -> Heralded:
         station, made, modes = meeting.paired(self.photon, self.filter_bandwidth, None if ideal is None else ideal.stages)
@@ -221,7 +249,8 @@ class PairClick(AbstractHeralding):
         def state(overlap: Array) -> HeraldedPair:
             return pair_click(moments[0], moments[1], detector, overlap, coherence, jitter)
 
-        return answer(self, meeting, station, state, (moments[0], moments[1]), background, ideal, uses=1)
+        pair, overlap = over_delays(meeting, station, state)
+        return answer(self, meeting, station.delay, Counted(pair, (moments[0], moments[1]), overlap, background), ideal, uses=1)
 
 
 @eqx.filter_jit
@@ -255,51 +284,89 @@ def emitted(sent: Emission, arm: ModeChannel) -> ModeChannel:
     return ModeChannel(sqrt(sent.efficiency) * arm.transmission, arm.noise)
 
 
-def seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None) -> tuple[Detector, Scalar]:
-    """The detector with its dark counts and the noise beside the photons' modes in its gate, and that noise in counts."""
-    detector, gate, length = protocol.detector, protocol.slot, protocol.photon.duration
-    if protocol.gate is not None:
-        gate = jnp.where(protocol.gate < length * (1 - 1e-12), jnp.nan, gate)
+def seen(protocol: AbstractHeralding, station: Arrived, ideal: Ideal | None = None, own: Scalar | None = None) -> tuple[Detector, Scalar]:
+    """The detector with its dark counts and the noise beside the photons' modes in its gate, and that noise in counts.
+
+    ``own`` is the noise in these modes as the gate cuts them; None: uncut.
+    """
+    detector, gate = protocol.detector, protocol.open
     dark = eqx.tree_at(lambda one: one.background_counts, detector, detector.background_counts + protocol.dark_rate * gate)
     if ideal is not None:
         dark = jax.tree.map(lambda perfect, own: jnp.where(ideal.detectors, perfect, own), Detector(kind=detector.kind), dark)
-    counts = dark.efficiency * station.background(gate)
+    counts = dark.efficiency * station.background(gate, own)
     return eqx.tree_at(lambda one: one.background_counts, dark, dark.background_counts + counts), counts
 
 
-def answer(
-    protocol: AbstractHeralding,
-    meeting: Meeting,
-    station: Arrived,
-    state: Callable[[Array], HeraldedPair],
-    channels: tuple[Any, Any],
-    background: Scalar,
-    ideal: Ideal | None = None,
-    *,
-    uses: int,
-) -> Heralded:
-    """From the state that an overlap leaves: it is averaged over delays, and waits for the news."""
-    clocks, travel = meeting.synchronisation, 2 * station.delay
+class Counted(NamedTuple):
+    """What the counts of an attempt leave, in the mean over delays; as ``Heralded`` says."""
+
+    pair: HeraldedPair
+    channels: tuple[Any, Any]
+    overlap: Array
+    background: Scalar
+
+
+def over_delays(meeting: Meeting, station: Arrived, state: Callable[[Array], HeraldedPair]) -> tuple[HeraldedPair, Array]:
+    """The pair and the overlap, from the state that an overlap leaves."""
+    clocks = meeting.synchronisation
 
     def read(overlap: Array) -> tuple[HeraldedPair, Array]:
         return state(overlap), overlap
 
-    pair, overlap = read(station.overlap()) if clocks is None else clocks.late(station.overlap, station.reach, read)
+    return read(station.overlap()) if clocks is None else clocks.late(station.overlap, station.reach, read)
+
+
+def counted(
+    protocol: AbstractHeralding,
+    meeting: Meeting,
+    station: Arrived,
+    channels: Arms,
+    state: Callable[[Arms, Detector, Array], HeraldedPair],
+    ideal: Ideal | None,
+) -> Counted:
+    """From the state that two arms leave at a detector: a gate that cuts changes all of it with b's delay."""
+    if not protocol.gate_cuts:
+        detector, background = seen(protocol, station, ideal)
+        pair, overlap = over_delays(meeting, station, lambda overlap: state(channels, detector, overlap))
+        return Counted(pair, channels, overlap, background)
+    powers, clocks = jnp.stack([one.efficiency for one in channels]), meeting.synchronisation
+
+    def arms(cut: Cut) -> Arms:
+        a, b = (ModeChannel(sqrt(cut.fractions[k]) * one.transmission, cut.noises[k]) for k, one in enumerate(channels))
+        return a, b
+
+    def read(cut: Cut) -> tuple[HeraldedPair, Cut, Scalar]:
+        detector, background = seen(protocol, station, ideal, jnp.sum(cut.noises) / 2)
+        return state(arms(cut), detector, cut.overlap), cut, background
+
+    if clocks is None:
+        pair, cut, background = read(station.cut(protocol.open, powers)(0.0))
+    else:
+        through = station.cut(protocol.open, powers, clocks.timing_offset)
+        here, first = through(clocks.timing_offset), jnp.array([1.0, 0.0])
+        lost = Cut(first * here.fractions, first * here.noises, jnp.zeros((), complex))
+        pair, cut, background = clocks.late(through, station.reach + protocol.open, read, lost)
+    return Counted(pair, arms(cut), cut.overlap, background)
+
+
+def answer(protocol: AbstractHeralding, meeting: Meeting, delay: Scalar, done: Counted, ideal: Ideal | None, *, uses: int) -> Heralded:
+    """The pair when the news is there, which comes back along the longer arm, and how often."""
+    travel = 2 * delay
     wait = travel + (uses - 1) * protocol.slot
     if ideal is not None:
         wait = jnp.where(ideal.waiting, 0.0, wait)
-    kept = aged(pair, meeting.a.keeper, meeting.b.keeper, wait, wait)
+    kept = aged(done.pair, meeting.a.keeper, meeting.b.keeper, wait, wait)
     duty = jnp.minimum(meeting.a.device.duty_cycle, meeting.b.device.duty_cycle)
     attempt = protocol.schedule.attempt(uses * protocol.slot, travel, duty)
-    rate = attempt.rate * pair.success_probability
+    rate = attempt.rate * done.pair.success_probability
     return Heralded(
         state=kept,
         fidelity=kept.fidelity,
-        success_probability=pair.success_probability,
+        success_probability=done.pair.success_probability,
         attempt=attempt,
         rate=rate,
-        channel_a=channels[0],
-        channel_b=channels[1],
-        overlap=overlap,
-        background_counts=background,
+        channel_a=done.channels[0],
+        channel_b=done.channels[1],
+        overlap=done.overlap,
+        background_counts=done.background,
     )

@@ -35,7 +35,7 @@ from ..qubit.heralded_pair import HeraldedPair
 from ..qubit.heralding import count_effect, dephasing, no_count
 from ..qubit.pairs import squeezed_pair, tied
 from ..units import Hz, MHz, THz
-from .heralded import AbstractHeralding, Heralded, Ideal, answer, emissions, emitted, seen
+from .heralded import AbstractHeralding, Counted, Heralded, Ideal, answer, emissions, emitted, over_delays, seen
 
 Real = Scalar | float
 
@@ -57,6 +57,7 @@ class MiddleSource(AbstractHeralding):
     """
 
     LEADS: ClassVar[tuple[str, ...]] = ("emit", "up")
+    CUTS: ClassVar[bool] = False
     pair_rate: Scalar = parameters.event_rate(box=(1e3, 1e11))
     source_bandwidth: Scalar = parameters.frequency(box=(1 * MHz, 1 * THz))
     encoding: Literal["time-bin", "dual-rail"] = eqx.field(default="time-bin", static=True)
@@ -84,7 +85,10 @@ class MiddleSource(AbstractHeralding):
             beside = self.pairs_per_mode * came.beside(self.slot, overlap)
             return swapped(nodes, source, (at_a, at_b), beside, a.coherence * b.coherence, jitter)
 
-        return answer(self, meeting, came.stations[0], state, nodes, (counts_a + counts_b) / 2, ideal, uses=2 if bins else 1)
+        station = came.stations[0]
+        pair, overlap = over_delays(meeting, station, state)
+        done = Counted(pair, nodes, overlap, (counts_a + counts_b) / 2)
+        return answer(self, meeting, station.delay, done, ideal, uses=2 if bins else 1)
 
 
 def swapped(

@@ -28,6 +28,7 @@ from ..link.routing import Station
 from ..link.sampled import Sampled
 from ..link.wavepacket import AbstractWavepacket
 from ..protocols.base import AbstractProtocol
+from ..protocols.heralded import SHAPES
 from ..protocols.transfer import Passage, Transfer
 from ..qubit.detector import Detector
 from ..qubit.encodings import AbstractEncoding
@@ -357,10 +358,15 @@ def _agree(setting: Setting) -> None:
         what = f"must bring the optical carrier of node a to that of b, but leaves {units.show(gap, 'rate')}"
         right = f'state [connection] frequency_shift = "{units.show(received - sent, "rate", 12)}", or tune frequency_o'
         raise setting.source.wrong(("connection", "frequency_shift"), f"{what}: {right}")
-    gate, length = setting.parts["station"].gate, setting.parts["photon"].duration
-    if gate is not None and gate < length * (1 - 1e-12):
-        least = units.show(float(length), "time", 12)
-        raise setting.source.wrong(("station", "gate"), f"must be at least the photon's length, {least}, but is {units.show(gate, 'time')}")
+    station, photon = setting.parts["station"], setting.parts["photon"]
+    if station.gate_cuts and not isinstance(photon, SHAPES):
+        known = ", ".join(one.__name__.lower() for one in SHAPES)
+        raise setting.source.wrong(("station", "gate_cuts"), f"must be false for a photon that is none of {known}, but is true")
+    gate, length = station.gate, photon.duration
+    if not station.gate_cuts and gate is not None and gate < length * (1 - 1e-12):
+        least, given = units.show(float(length), "time", 12), units.show(gate, "time")
+        what = f"must be at least the photon's length, {least}, but is {given}: gate_cuts = true lets it cut the photon"
+        raise setting.source.wrong(("station", "gate"), what)
     if why := setting.lacking(setting.protocol):
         raise setting.source.wrong(("protocol",), f"must be one that these devices can run, but {setting.protocol} {why}")
     for name, device in setting.parts["device"].items():

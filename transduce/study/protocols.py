@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
+import jax.numpy as jnp
 
 from .. import parameters
 from ..devices.base import AbstractDevice
@@ -39,12 +40,15 @@ class StationSheet(eqx.Module):
         filter_bandwidth: FWHM of the filter before it, rad/s; None: the photon's, so that hardly more than
             one mode passes.
         gate: s; None: the photon's length.
+        gate_cuts: whether it cuts the photon, and may be shorter (see ``AbstractHeralding``); static. Pair-click and middle-source, whose
+            modes are never cut, are then gated for the photon's length at least.
     """
 
     detector: Detector = eqx.field(default_factory=Detector)
     dark_rate: Scalar = parameters.event_rate(0.0)
     filter_bandwidth: Scalar | None = parameters.frequency(None)
     gate: Scalar | None = parameters.duration(None)
+    gate_cuts: bool = eqx.field(default=False, static=True)
 
     def __check_init__(self) -> None:
         parameters.check(self)
@@ -143,6 +147,8 @@ def lacking(name: str, devices: Mapping[str, AbstractDevice]) -> str | None:
     return None
 
 
+CUT = ("one-click", "two-click")
+"""Whose photons a gate may cut."""
 PUMPED_BLUE = {"pair-click": ("a", "b"), "teleportation": ("a",)}
 """Whose device makes pairs."""
 
@@ -176,7 +182,10 @@ def named(name: str, parts: dict[str, Any], encoding: Any) -> AbstractProtocol:
         sheet = parts["teleportation"]
         return Teleportation(encoding, photon, detection=sheet.detection, gain=sheet.gain, schedule=schedule)
     width = photon.bandwidth if station.filter_bandwidth is None else station.filter_bandwidth
-    shared = {"photon": photon, "detector": station.detector, "filter_bandwidth": width, "gate": station.gate}
+    gate, cuts = station.gate, station.gate_cuts and name in CUT
+    if gate is not None and cuts is not station.gate_cuts:
+        gate = jnp.maximum(gate, photon.duration)
+    shared = {"photon": photon, "detector": station.detector, "filter_bandwidth": width, "gate": gate, "gate_cuts": cuts}
     shared |= {"dark_rate": station.dark_rate, "schedule": schedule}
     bins: Literal["time-bin", "dual-rail"] = "time-bin" if encoding.bins > 1 else "dual-rail"
     match name:
