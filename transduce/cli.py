@@ -1,10 +1,11 @@
 """The command line: parses, calls the study, prints. What needs JAX or pictures is imported where it is used.
 
-Exit 0: done. 1: the run failed. 2: the input is wrong, in one line. With --json, standard output is one JSON object; words go to
-standard error.
+Exit 0: done. 1: the run failed or was stopped. 2: the input is wrong, in one line. With --json, standard output is one JSON object;
+words go to standard error.
 """
 
 import contextlib
+import dataclasses
 import importlib
 import os
 import pathlib
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .study.signals import Stopped
 from .study.source import WrongInput, near, read
 
 app = typer.Typer(
@@ -101,16 +103,16 @@ def evaluate(file: File = None, as_json: AsJson = False, out: Out = None, overwr
     from .study.record import Folder, dumps, now, provenance
     from .study.resolved import resolved
 
-    folder = None if out is None else Folder(out, overwrite)
-    begun, evaluation = now(), Evaluation(setting, aims)
-    with _keeper(source.text)():
-        answer = evaluation(setting.parts)
-    if folder is not None:
-        folder.text("config.toml", source.text)
-        folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
-        times = {"samples": evaluation.samples, "started": begun, "finished": now()}
-        folder.text("run.json", dumps(provenance(source, None) | times))
-        folder.text("result.json", dumps(answer))
+    with contextlib.nullcontext() if out is None else Folder(out, overwrite) as folder:
+        begun, evaluation = now(), Evaluation(setting, aims)
+        with _keeper(source.text)():
+            answer = evaluation(setting.parts)
+        if folder is not None:
+            folder.text("config.toml", source.text)
+            folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
+            times = {"samples": evaluation.samples, "started": begun, "finished": now()}
+            folder.text("run.json", dumps(provenance(source, None) | times))
+            folder.text("result.json", dumps(answer))
     if as_json:
         sys.stdout.write(dumps(answer))
     else:
@@ -145,8 +147,7 @@ def export(file: File = None, out: Out = None, overwrite: Overwrite = False) -> 
     from .study.network import exports
     from .study.record import Folder
 
-    folder = Folder.new(f"{source.stem}-export", out, overwrite)
-    with warnings.catch_warnings(record=True) as told:
+    with Folder.new(f"{source.stem}-export", out, overwrite) as folder, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         for name, content in exports(setting):
             if isinstance(content, str):
@@ -184,16 +185,30 @@ def clocks(
 def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwrite: Overwrite = False) -> None:
     """A better design within the file's boxes and against its targets; writes a run folder."""
     source, setting, aims = _load(file)
-    from .study.optimise import run
-    from .study.record import Folder, dumps
+    from .study.record import Folder
 
-    folder = Folder.new(source.stem, out, overwrite)
+    with Folder.new(source.stem, out, overwrite) as folder:
+        _optimise(setting, aims, folder, as_json)
+
+
+def _optimise(setting: Any, aims: Any, folder: Any, as_json: bool, force: bool = False) -> None:
+    """Begin a run in its folder or go on with it."""
+    from .report.progress import Progress
+    from .study.checkpoint import Checkpoints, binding
+    from .study.optimise import TASK, run
+    from .study.record import dumps
+
     threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()  # meanwhile
+    source = setting.source
     keep = _keeper(source.text)
-    with _Progress() as progress, keep():
-        outcome = run(setting, aims, folder, progress.report, keep)
-    _draw(folder, outcome, aims, source.stem)
-    folder.text("result.json", dumps(outcome.answer))
+    with Checkpoints(folder, binding(source, TASK), "metrics.jsonl") as checkpoints:
+        saved = checkpoints.load(force)
+        if saved is not None:
+            print(f"transduce: {folder.path}: goes on from {saved.meta['at']}", file=sys.stderr)
+        with Progress() as progress, keep():
+            outcome = run(setting, aims, checkpoints, saved, progress.report, keep)
+        _draw(folder, outcome, aims, source.stem)
+        folder.text("result.json", dumps(outcome.answer))
     if as_json:
         sys.stdout.write(dumps(outcome.answer))
     else:
@@ -201,6 +216,31 @@ def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
         show(_console(), source.stem, outcome.answer)
         print(f"\nwritten to {folder.path}")
+
+
+@app.command()
+def resume(
+    directory: Annotated[pathlib.Path, typer.Argument(metavar="DIR", parser=_folder, help="The run's folder.")],
+    as_json: AsJson = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on with other versions or on another device, to other last digits.")] = False,
+) -> None:
+    """Go on with a run that was stopped or killed, to the same bits as if it never had been."""
+    file, result = directory / "config.toml", directory / "result.json"
+    if not file.is_file():
+        raise WrongInput(f"{directory}: must be a run's folder, with config.toml, but is none")
+    if result.is_file():
+        print(f"transduce: {directory}: is finished; see {result}", file=sys.stderr)
+        sys.stdout.write(result.read_text(encoding="utf-8") if as_json else "")
+        return
+    _, setting, aims = _load(file)
+    from .study.record import Folder
+
+    with Folder(directory, overwrite=False, begun=True) as folder:
+        told = folder.told("run.json")
+        if told.get("task") != "optimise":
+            raise WrongInput(f"{directory}: must hold an optimisation, but holds {told.get('task', 'something else')}")
+        source = dataclasses.replace(setting.source, name=str(told["config"]))  # as the run's figures name it
+        _optimise(dataclasses.replace(setting, source=source), aims, folder, as_json, force)
 
 
 def _draw(folder: Any, outcome: Any, aims: Any, name: str) -> None:
@@ -211,36 +251,6 @@ def _draw(folder: Any, outcome: Any, aims: Any, name: str) -> None:
     if len(history):
         png = plots.convergence(history, outcome.curves["slack_history"], aims.counts["chunk"], aims.objective, name)
         folder.write("convergence.png", lambda file: file.write(png))
-
-
-class _Progress:
-    """A bar on a terminal, else a line per chunk, on standard error."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-
-    def __enter__(self) -> "_Progress":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} steps"))
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-            self.bar.start()
-            self.task = self.bar.add_task("optimising", total=None)
-        return self
-
-    def report(self, chunk: Any) -> None:
-        """At a chunk's end."""
-        words = f"best {chunk.value:.6g}" + (f", smallest slack {chunk.smallest_slack:+.3g}" if abs(chunk.smallest_slack) < 1e300 else "")
-        if self.bar is not None:
-            self.bar.update(self.task, total=chunk.steps, completed=chunk.step, description=words)
-        else:
-            print(f"step {chunk.step}/{chunk.steps}: {words}, {chunk.seconds_left:.1f} s left", file=sys.stderr, flush=True)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
 
 @app.command()
@@ -351,7 +361,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"transduce: the run failed: {error}", file=sys.stderr)
+        print(f"transduce: the run failed: {'; '.join([str(error), *getattr(error, '__notes__', ())])}", file=sys.stderr)
+        return 1
+    except Stopped as stopped:
+        print(f"transduce: {stopped}", file=sys.stderr, flush=True)
+        if arguments is None:
+            os._exit(1)  # without waiting for threads that still compile
         return 1
     except (typer.Abort, KeyboardInterrupt):
         print("transduce: stopped", file=sys.stderr)

@@ -7,8 +7,8 @@ import contextlib
 import contextvars
 import dataclasses
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -26,11 +26,13 @@ from ..numerics import abs2
 from ..programs import compiled
 from ..units import Hz, to_hz
 from .aims import Aims
+from .checkpoint import Checkpoints, Saved
 from .config import Setting
 from .evaluate import Evaluation, plain
 from .figures import figure
-from .record import Folder, dumps, now, provenance
+from .record import dumps, now, provenance
 from .resolved import resolved, stated
+from .source import WrongInput
 
 AGREE = 1e-7
 """A finer sampling of the receiver's mode that moves the optimum by less than this, relative, is no reason to search again."""
@@ -77,49 +79,79 @@ def ceilings(setting: Setting) -> Callable[[dict[str, Any]], dict[str, Any]] | N
 
 Keep = Callable[[int], contextlib.AbstractContextManager[Any]]
 """Where programs for this many samples are kept (``programs.kept``)."""
+Progress = Callable[[ChunkReport], None]
+TASK = "optimise"
 
 
-def run(setting: Setting, aims: Aims, folder: Folder, progress: Callable[[ChunkReport], None], keep: Keep) -> Outcome:
-    """Optimise, evaluate before and after, and write everything but the pictures into the folder."""
-    begun, clock = now(), time.perf_counter()
-    provenance_ = provenance(setting.source, aims.counts["seed"])
-    folder.text("config.toml", setting.source.text)
+def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | None, progress: Progress, keep: Keep) -> Outcome:
+    """Optimise, evaluate before and after, and write everything but the pictures into the checkpoints' folder.
+
+    Args:
+        saved: where a run of this study stood; it goes on from there, to the same bits.
+
+    Raises:
+        Stopped: the run has been asked to stop.
+        OSError: the folder cannot be written.
+    """
+    folder = checkpoints.folder
+    told: dict[str, Any] = {"started": now(), "seconds": 0.0, "resumed": -1} | ({} if saved is None else dict(saved.meta))
+    told["resumed"] += 1
+    clock = time.perf_counter() - told["seconds"]
+    provenance_ = {**provenance(setting.source, aims.counts["seed"]), "task": TASK}
     folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
-    evaluate = Evaluation(setting, aims)
-    samples, aside = evaluate.samples, ThreadPoolExecutor(1)
+    folder.text("run.json", dumps({**provenance_, "started": told["started"]}))
+    folder.text("config.toml", setting.source.text)  # the last: with it the folder is a run that can go on
+    evaluate, aside = Evaluation(setting, aims), ThreadPoolExecutor(1)
     first = aside.submit(contextvars.copy_context().run, evaluate, setting.parts)  # compiles while the search does
-    folder.text("metrics.jsonl", "")
-    targets = Targets(aims.bounds, ceilings(setting)) if aims.bounds else None
+    samples, state = (Evaluation.samples, None) if saved is None else (int(saved.meta["samples"]), saved.state)
 
     def report(chunk: ChunkReport) -> None:
-        slack = plain(chunk.smallest_slack)
-        row = {"step": chunk.step, "steps": chunk.steps, "value": plain(chunk.value), "smallest_slack": slack}
-        folder.line("metrics.jsonl", {**row, "seconds": time.perf_counter() - clock, "seconds_left": chunk.seconds_left})
         progress(chunk)
+        told["seconds"] = time.perf_counter() - clock
+        row = {"samples": samples, "step": chunk.step, "steps": chunk.steps, "value": plain(chunk.value)}
+        row |= {"smallest_slack": plain(chunk.smallest_slack), "seconds": told["seconds"], "seconds_left": chunk.seconds_left}
+        folder.line("metrics.jsonl", row)
+        checkpoints.offer(chunk.state, {**told, "samples": samples, "at": f"step {chunk.step} of {chunk.steps}"})
 
     while True:
-        search: dict[str, Any] = {
-            "optimiser": None if aims.tool is None else aims.tool(),
-            "targets": targets,
-            "progress": report,
-            **aims.counts,
-        }
-        try:
-            with keep(samples):
-                found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
-        finally:
-            before = first.result()  # what is wrong with the study is said here
+        found, before = _searched(setting, aims, samples, report, state, keep, first)
+        checkpoints.write()
+        if evaluate.samples < samples:  # as they were when this search began
+            evaluate = Evaluation(setting, aims, samples)
         after = evaluate(found.model, aims.free)
         if evaluate.samples == samples or abs(after["objective"]["value"] - found.value) <= AGREE * abs(found.value):
             break
-        samples = evaluate.samples
+        samples, state = evaluate.samples, None
     width = max(one["link"]["bandwidth_fwhm_hz"] or 1e6 for one in (before, after)) * Hz
     curves = {**_curves(setting, found.model, width), "history": found.history, "slack_history": found.slack_history}
-    times = {"started": begun, "finished": now(), "seconds": time.perf_counter() - clock}
+    times = {"started": told["started"], "finished": now(), "seconds": time.perf_counter() - clock, "resumed": told["resumed"]}
     answer = _answer(before, after, found, {**provenance_, "samples": evaluate.samples, **times, "folder": str(folder.path)})
     folder.text("run.json", dumps(answer["run"]))
     folder.arrays("result.npz", **curves, starts=found.starts, start_slacks=found.start_slacks)
     return Outcome(answer, found, curves)
+
+
+def _searched(
+    setting: Setting, aims: Aims, samples: int, report: Progress, state: Mapping[str, np.ndarray] | None, keep: Keep, first: Future[Any]
+) -> tuple[Optimum, dict[str, Any]]:
+    """The optimum at so many samples, and what ``first`` evaluates meanwhile."""
+    search: dict[str, Any] = {
+        "optimiser": None if aims.tool is None else aims.tool(),
+        "targets": Targets(aims.bounds, ceilings(setting)) if aims.bounds else None,
+        "progress": report,
+        "resume": state,
+        **aims.counts,
+    }
+    try:
+        with keep(samples):
+            found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
+    except Exception as error:
+        if not isinstance(error, OSError):
+            first.result()  # what is wrong with the study is said here
+        if state is not None and isinstance(error, (KeyError, ValueError)):
+            raise WrongInput(f"{setting.source.name}: cannot go on from this checkpoint: {error}") from None
+        raise
+    return found, first.result()
 
 
 def _answer(before: Any, after: Any, found: Optimum, run: dict[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from ..link.synchronisation import Synchronisation
 from ..parameters import Scalar
 from ..protocols.base import AbstractProtocol
 from ..protocols.distillation import Distillation, Distilled
-from ..protocols.heralded import AbstractHeralding, OneClick, PairClick, TwoClick
-from ..protocols.limits import limits
+from ..protocols.heralded import OneClick, PairClick, TwoClick
+from ..protocols.limits import Limits, limits
 from ..protocols.middle_source import MiddleSource
 from ..protocols.performance import AbstractPerformance
 from ..protocols.schedule import Schedule
 from ..protocols.teleportation import Teleportation
+from ..protocols.transfer import Transfer
 from ..qubit.detector import Detector
 from ..qubit.distillation import Method, Round
 from ..units import GHz
@@ -219,9 +220,14 @@ class Case(NamedTuple):
 
 def case(raw: AbstractPerformance, protocol: AbstractProtocol, parts: dict[str, Any], connection: Connection) -> Case:
     """A performance with what distillation makes of it."""
+    return Case(raw, distilling(protocol, parts).distil(raw, connection))
+
+
+def distilling(protocol: AbstractProtocol, parts: dict[str, Any]) -> Distillation:
+    """The file's rounds over a protocol's pairs."""
     sheet = parts["distillation"]
     errors = {"gate_error": sheet.gate_error, "readout_error": sheet.readout_error}
-    return Case(raw, Distillation(protocol, sheet.methods, **errors, cutoff=sheet.cutoff or None).distil(raw, connection))
+    return Distillation(protocol, sheet.methods, **errors, cutoff=sheet.cutoff or None)
 
 
 PAIR = {
@@ -248,11 +254,17 @@ def numbers(one: Case) -> dict[str, Any]:
     return {**figures(one.raw), "distilled": figures(one.distilled), "rounds": rounds, "fraction_of_limit": fractions}
 
 
-def causes(protocol: AbstractProtocol, connection: Connection) -> dict[str, Any]:
-    """What limits a heralded protocol, traced: the causes by name, and the remainder."""
-    if not isinstance(protocol, AbstractHeralding):
+def causes(protocol: AbstractProtocol, connection: Connection, parts: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What limits a protocol but the transfer (whose budget tells it), traced: the causes by name, and the remainder; given the parts,
+    of its distilled pairs too.
+    """
+    if isinstance(protocol, Transfer):
         return {}
-    _, found = limits(protocol, connection)
+    _, found = limits(protocol if parts is None else distilling(protocol, parts), connection)
+    return _told(found) if found.raw is None else {**_told(found.raw), "distilled": _told(found)}
+
+
+def _told(found: Limits) -> dict[str, Any]:
     names = ("fidelity_gain_if_ideal", "rate_factor_if_ideal")
     table = {cause: {name: getattr(one, name) for name in names} for cause, one in zip(found.names, found.limits, strict=True)}
     return {"causes": table, "remainder": found.remainder}
