@@ -22,8 +22,10 @@ if "JAX_ENABLE_X64" not in os.environ:
         sys.modules["jax"].config.update("jax_enable_x64", True)
 
 if TYPE_CHECKING:
+    from .design.axes import Sample as Sample
     from .design.maximise import maximise as maximise
     from .design.sensitivity import elasticities as elasticities
+    from .design.sweep import sweep as sweep
     from .design.targets import Bound as Bound
     from .design.targets import Targets as Targets
     from .devices.base import AbstractDevice as AbstractDevice
@@ -81,8 +83,10 @@ if TYPE_CHECKING:
     from .qubit.pairs import squeezed_pair as squeezed_pair
 
 _NAMES = {
+    "design.axes": ("Sample",),
     "design.maximise": ("maximise",),
     "design.sensitivity": ("elasticities",),
+    "design.sweep": ("sweep",),
     "design.targets": ("Bound", "Targets"),
     "devices.base": ("AbstractDevice",),
     "devices.catalogue": ("device",),
