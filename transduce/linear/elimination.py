@@ -141,13 +141,18 @@ class Shape(NamedTuple):
         entries, known = dict(zip(self.keys, values, strict=True)), dict(zip(rows, given, strict=True))
         if self.size <= FULL or len(rows) == 1:
             return tuple(_by_minors(entries, self.size, [known.get(row) for row in range(self.size)]))
-        b = [known.get(row, 0.0 * given[0]) for row in range(self.size)]
-        factors = _Factors.of(entries, damped_first(self.keys, self.damped, self.size))
-        x = factors.solve(b)
+        b = [known.get(row, jnp.zeros_like(given[0])) for row in range(self.size)]
+        order = damped_first(self.keys, self.damped, self.size)
+
+        def correct(_: Any, x: tuple) -> tuple:
+            left = [one - other for one, other in zip(b, _product(self.keys, self.size, values, x), strict=True)]
+            return tuple(one + other for one, other in zip(x, _Factors.of(entries, order).solve(left), strict=True))
+
+        factors = _Factors.of(entries, order)
         if self.loopless and len(factors.entries) == len(entries):
-            return tuple(x)
-        left = [one - other for one, other in zip(b, _product(self.keys, self.size, values, x), strict=True)]
-        return tuple(one + other for one, other in zip(x, factors.solve(left), strict=True))
+            return tuple(factors.solve(b))
+        # A loop, although it factors twice: it is the one thing across which XLA does not repeat what it has computed, row by row.
+        return jax.lax.fori_loop(0, 2, correct, tuple(jnp.zeros_like(one) for one in b))
 
     @property
     def loopless(self) -> bool:

@@ -151,10 +151,15 @@ class Conversion(eqx.Module):
 
     def added_noise(self, omega: Value, image: Value | float | None = None) -> Float[Array, ""]:
         """The noise of all other ports, and of the source's image band (as occupied as the source, unless stated), at the input."""
+        return self.figures(omega, image)[1]
+
+    def figures(self, omega: Value, image: Value | float | None = None) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """(power, added noise), from one solve; the power is that of the normal amplitude."""
         u, v, noise = self.output.transmission(self.source, omega)
         occupied = self.output.occupation[self.source] if image is None else image
         image = 0.0 if v is None else abs2(v) * (occupied + 1)
-        return (noise + image) / abs2(jnp.asarray(0.0 if u is None else u))
+        power = abs2(jnp.asarray(0.0 if u is None else u))
+        return power, (noise + image) / power
 
     def slopes(self, omega: Value) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
         """|S|^2 and its first and second derivative with respect to omega."""

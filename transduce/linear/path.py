@@ -164,6 +164,10 @@ class Path(eqx.Module):
         direct = self.direct * _square((re - self.outlet * z[-1][0], im - self.outlet * z[-1][1]))
         return hot + (self.floor * _square((re, im)) + direct) / self.strength
 
+    def figures(self, omega: Value) -> tuple[Float[Array, "*s"], Float[Array, "*s"]]:
+        """(power, added noise)."""
+        return self.power(omega), self.added_noise(omega)
+
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
         """|w|^2 and its first and second derivative with respect to omega."""
 
