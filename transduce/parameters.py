@@ -5,6 +5,8 @@ A model (device, stage, qubit, photon) is an Equinox module whose physical field
 value and without gradient. Domains are checked at construction on concrete values; optimisers keep them by projection.
 """
 
+import contextlib
+import contextvars
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -59,10 +61,24 @@ class Parameter:
         return f"must be {wanted}, but is {units.show(value, self.dimension, 12)}"
 
 
+_single: contextvars.ContextVar[bool] = contextvars.ContextVar("single", default=False)
+
+
+@contextlib.contextmanager
+def in_single() -> Iterator[None]:
+    """Inside it modules may be built in single precision, and JAX computes in it: an explicit choice of a sweep."""
+    token = _single.set(True)
+    try:
+        with jax.enable_x64(False):
+            yield
+    finally:
+        _single.reset(token)
+
+
 def _convert(value: Any) -> Any:
     if value is None:
         return None
-    if not jax.config.read("jax_enable_x64"):
+    if not jax.config.read("jax_enable_x64") and not _single.get():
         raise RuntimeError("transduce computes in float64: unset JAX_ENABLE_X64 or set it to 1 before importing it")
     return value if isinstance(value, jax.core.Tracer) else jnp.asarray(value, float)
 

@@ -69,7 +69,7 @@ class Question:
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """Inside it JAX computes as asked."""
-        return jax.enable_x64(False) if self.single else contextlib.nullcontext()
+        return parameters.in_single() if self.single else contextlib.nullcontext()
 
     def rows(self, values: np.ndarray) -> np.ndarray:
         """Values of the designs in the precision asked for."""

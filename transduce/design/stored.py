@@ -1,4 +1,4 @@
-"""Where the answers of a sweep lie: in memory, or as ``.npy`` files in a folder that hold every chunk as soon as it is done.
+"""Where the answers of a sweep lie: in memory, or as ``.npy`` files in a folder, which a chunk reaches within a tenth of a second or so.
 
     request.json             what was asked, with its digest; written last when a folder is made
     figures/NAME.npy         one value per design
@@ -7,21 +7,26 @@
     chunks.PROCESS           per chunk 8 bytes: 0, or that it is done and the CRC-32 of its part of all arrays
 
 A chunk counts as done where what is in the files has the sum that its record says, so whatever ended a run (a kill, a full disk, a power
-cut that kept one file and not another) costs the chunks that are not whole, and nothing else. Several processes write to one folder, each
-its own chunks and its own record; they write bytes and share no map, so no page of one undoes another's.
+cut that kept one file and not another) costs the chunks that are not whole, and nothing else: one, or a tenth of a second's. Several
+processes write to one folder, each its own chunks and its own record; they write bytes and share no map, so no page of one undoes
+another's.
 """
 
+import itertools
 import json
 import os
 import pathlib
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+SPELL = 0.1
+"""Seconds between two writes at least."""
 _DONE = 1 << 32
 _NAME = re.compile(r"\w[\w .+-]*")
 
@@ -78,6 +83,8 @@ class Kept:
         if not mine.exists() or mine.stat().st_size != 8 * self.chunks:
             mine.write_bytes(bytes(8 * self.chunks))
         self._record = open(mine, "r+b")  # noqa: SIM115
+        self._waiting: list[tuple[int, Mapping[str, np.ndarray]]] = []
+        self._written = time.monotonic()
 
     def done(self) -> np.ndarray:
         """Which chunks are there, whole."""
@@ -92,21 +99,32 @@ class Kept:
         return found
 
     def put(self, chunk: int, parts: Mapping[str, np.ndarray]) -> None:
-        """One chunk's answers, then its record."""
-        for name, file in self._files.items():
-            part = np.ascontiguousarray(parts[name])
-            file.seek(self._starts[name] + chunk * self.chunk * (part.nbytes // len(part)))
-            file.write(part.data)
-            file.flush()
-        self._record.seek(8 * chunk)
-        self._record.write(np.uint64(_sum({name: parts[name] for name in self.layout.parts})).tobytes())
-        self._record.flush()
+        """One chunk's answers; they are written a few at a time, as a write costs as much as a small chunk."""
+        self._waiting.append((chunk, parts))
+        if time.monotonic() - self._written >= SPELL:
+            self._write()
+
+    def _write(self) -> None:
+        """What waits, in runs of chunks that follow each other, and then their records."""
+        place = [chunk - index for index, (chunk, _) in enumerate(self._waiting)]
+        for _, group in itertools.groupby(zip(place, self._waiting, strict=True), key=lambda one: one[0]):
+            chunks, parts = zip(*(one for _, one in group), strict=True)
+            for name, file in self._files.items():
+                whole = np.concatenate([part[name] for part in parts])
+                file.seek(self._starts[name] + chunks[0] * self.chunk * (whole.nbytes // len(whole)))
+                file.write(whole.data)
+                file.flush()
+            self._record.seek(8 * chunks[0])
+            self._record.write(np.array([_sum({name: part[name] for name in self.layout.parts}) for part in parts], np.uint64).tobytes())
+            self._record.flush()
+        self._waiting, self._written = [], time.monotonic()
 
     def _maps(self) -> dict[str, np.ndarray]:
         return {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in self.layout.parts}
 
     def close(self) -> dict[str, np.ndarray]:
         """The arrays, as maps of their files."""
+        self._write()
         for file in (*self._files.values(), self._record):
             if not file.closed:
                 file.flush()

@@ -296,7 +296,7 @@ def sweep(
         memory: bytes that the arrays of the sweep may take; None: half of what is free.
         folder: where results are kept as they come. The same call with the same folder goes on where the last one was ended.
         precision: "double", or "single" for float32, compared with double on a sample first: squares of rates, and what a gradient makes of
-            them, may leave its range. Modules that are built inside the function refuse it.
+            them, may leave its range.
         tolerance: of single precision, relative.
         devices: None: all local ones, a chunk each.
         progress: called at the end of each call with (designs done, designs, designs per second, seconds left), of this process.

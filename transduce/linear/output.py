@@ -9,6 +9,7 @@ conjugate is :math:`[S(-\omega)]^*`.
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -52,13 +53,21 @@ class Output(eqx.Module):
     sign: int = eqx.field(static=True)
     direct: int | None = eqx.field(static=True)
 
+    @property
+    def _scale(self) -> Float[Array, ""]:
+        """The largest rate, in units of which all is solved: it cancels, so its derivative is zero exactly."""
+        return jax.lax.stop_gradient(jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in self.drift]))))
+
     def _matrix(self, omega: Value, transposed: bool) -> dict[tuple[int, int], Value]:
-        shift = jnp.asarray(-1j * self.sign * omega)
-        matrix = {(c, r) if transposed else (r, c): value for (r, c), value in zip(self.keys, self.drift, strict=True)}
+        """-i omega - A over the scale."""
+        unit = 1 / self._scale
+        shift = jnp.asarray(-1j * self.sign * (omega * unit))
+        matrix = {(c, r) if transposed else (r, c): value * unit for (r, c), value in zip(self.keys, self.drift, strict=True)}
         return matrix | {(r, r): matrix.get((r, r), 0.0) + shift for r in range(self.size)}
 
     def _resolvent_row(self, omega: Value) -> list[Value]:
-        start = dict(zip(self.start_rows, self.start, strict=True))
+        unit = 1 / self._scale
+        start = {row: value * unit for row, value in zip(self.start_rows, self.start, strict=True)}
         return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)], self._damped)
 
     @property
@@ -120,10 +129,10 @@ class Output(eqx.Module):
         """``power`` and its first and second derivative with respect to omega, from the powers of the resolvent."""
         rows, amplitudes, direct = self._only(source)
         column = dict(zip(rows, amplitudes, strict=True))
-        matrix = self._matrix(omega, transposed=False)
+        matrix, unit = self._matrix(omega, transposed=False), 1 / self._scale
         y = self._resolvent_row(omega)
-        x = solve(matrix, self.size, [column.get(r) for r in range(self.size)], self._damped)
-        z = solve(matrix, self.size, x, self._damped)
+        x = solve(matrix, self.size, [column[r] * unit if r in column else None for r in range(self.size)], self._damped)
+        z = solve(matrix, self.size, [value * unit for value in x], self._damped)
         s0 = jnp.asarray(1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
