@@ -120,7 +120,7 @@ def test_the_first_command_prints_what_is_stored_beside_its_figure():
 
 def test_the_python_prints_what_is_shown():
     names = {"__name__": "shown"}
-    for shown in ("python", "protocols"):
+    for shown in ("python", "protocols", "sweep"):
         printed, _ = run(block(shown), names)
         assert_shown(printed, block(f"{shown} output"))
 
