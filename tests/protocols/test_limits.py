@@ -1,4 +1,4 @@
-"""What limits a heralded protocol: each gain by the meeting with that one thing replaced, and all of them together."""
+"""What limits a protocol: each gain by the meeting with that one thing replaced, all of them together, and both through rounds."""
 
 import dataclasses
 
@@ -8,16 +8,25 @@ import numpy as np
 import pytest
 
 from tests import ALGEBRA, CLOSED_FORM
-from tests.protocols.meetings import SCENE, pumped_blue
+from tests.protocols.bundled import OPTIMUM, QUBIT, TRANSFER, connect, device
+from tests.protocols.meetings import PHOTON, RATES, SCENE, pumped_blue
 from tests.protocols.witness import sech
+from transduce.devices.electro_optic import ElectroOptic
+from transduce.linear.system import UnstableError
 from transduce.link.emission import Qubit
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link
 from transduce.link.meeting import Meeting
 from transduce.link.node import Node
+from transduce.link.routing import Switch
+from transduce.protocols.distillation import Distillation, flight
 from transduce.protocols.heralded import PairClick
 from transduce.protocols.limits import limits
+from transduce.protocols.transfer import Transfer
 from transduce.qubit.detector import Detector
+from transduce.qubit.distillation import rounds
+from transduce.qubit.entanglement import filled
+from transduce.qubit.memory import NextPairWait
 from transduce.units import Hz, MHz, km, us
 
 CAUSES = (*(f"{end}.{name}" for end in "ab" for name in ("emit", "up", "fibre", "loss")), "detectors", "clocks", "waiting")
@@ -73,3 +82,93 @@ def test_pairs_keep_their_sources():
     assert found.names == ("a.absorb", "a.fibre", "b.absorb", "b.fibre", "detectors", "clocks", "waiting")
     assert float(found.limits[1].fidelity_gain_if_ideal) == pytest.approx(float(found.limits[3].fidelity_gain_if_ideal), rel=ALGEBRA)
     assert "waiting" in str(found)
+
+
+ROUNDS = {"methods": ("dejmps", "epl"), "gate_error": 0.01, "readout_error": 0.02}
+
+
+@pytest.mark.parametrize("cutoff", [None, 20])
+def test_rounds_are_seen_through(cutoff):
+    """The pairs' causes by the meeting without them; the rounds' by their errors, or by no memories at all; and the raw pairs' own."""
+    protocol, meeting = Distillation(SCENE["one"], **ROUNDS, cutoff=cutoff), SCENE["meeting"]
+    done, found = limits(protocol, meeting)
+    assert found.names == (*CAUSES, "gates", "readings", "memories")
+    ideal = {name: (one.fidelity_gain_if_ideal, one.rate_factor_if_ideal) for name, one in zip(found.names, found.limits, strict=True)}
+    others = {"gates": dataclasses.replace(protocol, gate_error=0.0), "readings": dataclasses.replace(protocol, readout_error=0.0)}
+    cases = {name: (other, meeting) for name, other in others.items()}
+    cases |= {name: (dataclasses.replace(protocol, protocol=one), over) for name, (one, over) in replaced(meeting, SCENE["one"]).items()}
+    del cases["waiting"]  # replaced memories would keep in the rounds too
+    answers = {name: (float(d.fidelity), float(d.rate)) for name, d in ((name, other(over)) for name, (other, over) in cases.items())}
+    raw = done.raw
+    link = None if cutoff is None else NextPairWait(probability=raw.success_probability, attempt_time=1 / raw.attempt.rate, cutoff=cutoff)
+    kept = rounds(filled(raw.pair), raw.rate, *ROUNDS.values(), None, raw.bell, link, flight(meeting))[-1]
+    answers["memories"] = (float(kept.fidelity), float(kept.rate))
+    for cause, (fidelity, rate) in answers.items():
+        np.testing.assert_allclose(ideal[cause], [fidelity - done.fidelity, rate / done.rate], rtol=1e-8, atol=1e-9, err_msg=cause)
+    if cutoff is None:
+        _, own = limits(SCENE["one"], meeting)
+        assert found.raw is not None and found.raw.names == own.names
+        jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11), found.raw, own)
+
+
+def test_a_perfect_memory_in_the_rounds_alone():
+    """The wait for the news made ideal leaves the rounds' memories as they are."""
+    meeting = SCENE["meeting"]
+    done, found = limits(Distillation(SCENE["one"]), meeting)
+    without = replaced(meeting, SCENE["one"])["waiting"][1]
+    raw = SCENE["one"](without)
+    kept = rounds(filled(raw.pair), raw.rate, ("epl",), 0.0, 0.0, (meeting.a.keeper, meeting.b.keeper), "psi+", None, flight(meeting))
+    gain = found.limits[found.names.index("waiting")].fidelity_gain_if_ideal
+    assert float(gain) == pytest.approx(float(kept[-1].fidelity - done.fidelity), rel=1e-8)
+
+
+def test_rounds_over_a_transfer():
+    """Of a connection and of a bare link; a lane of a batch is the lane alone."""
+    over = connect(device(**OPTIMUM))
+    transfer = dataclasses.replace(TRANSFER, samples=512)
+    protocol = Distillation(transfer, gate_error=0.01)
+    done, found = limits(protocol, over)
+    own = ("a.emit", "a.up", "path.fibre", "path.switch", "b.down", "b.absorb", "clocks", "waiting")
+    assert found.names == (*own, "gates", "readings", "memories")
+    bare = dataclasses.replace(over, path=Link(fibre=over.path["fibre"], switch=Switch(insertion_loss=0.0)))
+    forever = dataclasses.replace(over.a, qubit=Qubit(t1=1e12, t2=2e12), memory=QUBIT)
+    for cause, without in (("path.switch", bare), ("a.emit", dataclasses.replace(over, a=forever))):
+        wanted, one = protocol(without), found.limits[found.names.index(cause)]
+        assert float(one.fidelity_gain_if_ideal) == pytest.approx(float(wanted.fidelity - done.fidelity), abs=1e-9), cause
+        assert float(one.rate_factor_if_ideal) == pytest.approx(float(wanted.rate / done.rate), rel=1e-9), cause
+    _, row = limits(protocol, over.link())
+    assert row.names == ("up", "fibre", "switch", "down", "gates", "readings")
+
+    @jax.jit
+    @jax.vmap
+    def at(error):
+        return limits(dataclasses.replace(protocol, gate_error=error), over)[1]
+
+    several = at(np.array([0.0, 0.01]))
+    jax.tree.map(lambda lanes, alone: np.testing.assert_allclose(lanes[1], alone, rtol=1e-9, atol=1e-12), several, found)
+    gates = several.limits[found.names.index("gates")]
+    assert gates.fidelity_gain_if_ideal[0] == 0 < gates.fidelity_gain_if_ideal[1]
+
+
+def test_slopes_and_what_is_refused():
+    """The slope of a gain is the difference of slopes; an unstable device is an error, and NaN in traced code."""
+    meeting = SCENE["meeting"]
+    names = (*CAUSES, "gates", "readings", "memories")
+
+    def gain(error):
+        return limits(Distillation(SCENE["one"], gate_error=error), meeting)[1].limits[names.index("gates")].fidelity_gain_if_ideal
+
+    slope = jax.jit(jax.grad(gain))(0.01)
+    wanted = jax.jit(jax.grad(lambda error: Distillation(SCENE["one"], gate_error=error)(meeting).fidelity))(0.01)
+    assert float(slope) == pytest.approx(-float(wanted), rel=1e-9)
+    node = Node(Qubit(t1=300 * us, t2=200 * us), pumped_blue(2.0))
+    way = Link(fibre=Fibre(length=5 * km))
+    protocol, over = Distillation(PairClick(SCENE["one"].photon, filter_bandwidth=3 * MHz)), Meeting(node, node, way, way)
+    auxiliary = {"kappa_s_ext": 1 * MHz, "kappa_s_int": 1 * MHz, "kappa_d": 1 * MHz, "g_s": 3 * MHz}
+    unstable = connect(ElectroOptic(cooperativity=0.4, stokes=True, **auxiliary, **RATES))
+    with pytest.raises(UnstableError, match="unstable: a disturbance grows at"):
+        limits(protocol, over)
+    with pytest.raises(ValueError, match="limits: protocol must be heralded, Teleportation, Transfer or Distillation, but is Link"):
+        limits(way, over)
+    for lost in (eqx.filter_jit(limits)(protocol, over)[1], eqx.filter_jit(limits)(Transfer("single-rail", PHOTON), unstable)[1]):
+        assert all(np.isnan(one.fidelity_gain_if_ideal) and np.isnan(one.rate_factor_if_ideal) for one in lost.limits)

@@ -1,5 +1,6 @@
 """Teleportation over hardware: closed forms at the carrier, direct conversion beside it, a wide photon on a grid, clocks, every slope."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -26,7 +27,9 @@ from transduce.link.routing import Loss
 from transduce.link.sampled import Sampled
 from transduce.link.synchronisation import Synchronisation
 from transduce.link.wavepacket import Sech
+from transduce.protocols.limits import limits
 from transduce.protocols.teleportation import Shared, Teleportation, Teleported
+from transduce.protocols.transfer import Transfer
 from transduce.qubit.encodings import SingleRail
 from transduce.units import GHz, Hz, MHz, c_0, dB, kHz, km, ns, ps, us
 
@@ -282,8 +285,89 @@ def test_above_threshold(found):
     unstable = eqx.tree_at(lambda one: one.a.device.cooperativity, scene["connection"], jnp.asarray(1.5))
     with pytest.raises(UnstableError, match="unstable: a disturbance grows at"):
         scene["rail"](unstable)
+    with pytest.raises(UnstableError, match="unstable: a disturbance grows at"):
+        limits(scene["rail"], unstable)
+    lost = eqx.filter_jit(limits)(scene["rail"], unstable)[1]
+    assert all(np.isnan(one.fidelity_gain_if_ideal) and np.isnan(one.rate_factor_if_ideal) for one in lost.limits)
     for done in found["unstable"][0]:
-        assert all(np.isnan(x[0]) for x in (done.fidelity, done.packet.noise, done.process.entanglement_fidelity))
+        assert all(np.isnan(x[0]) for x in (done.fidelity, done.rate, done.packet.noise, done.process.entanglement_fidelity))
+
+
+def gains(protocol: Any, connection: Connection) -> tuple[Any, dict[str, np.ndarray]]:
+    """Fidelity and rate with one cause ideal."""
+    done, found = limits(protocol, connection)
+    rows = zip(found.names, found.limits, strict=True)
+    told = {name: np.array([one.fidelity_gain_if_ideal + done.fidelity, one.rate_factor_if_ideal * done.rate]) for name, one in rows}
+    return done, told | {"together": np.array([sum(float(one.fidelity_gain_if_ideal) for one in found.limits), found.remainder])}
+
+
+FOREVER = {"t1": 1e12, "t2": 2e12}
+
+
+def replaced(protocol: Teleportation, over: Connection) -> dict[str, tuple[Teleportation, Connection]]:
+    """The same without one thing, by other values of its parameters; a qubit's memory stays as it was."""
+    clear = dataclasses.replace(
+        over.path["fibre"], **dict.fromkeys(("attenuation", "coupling_in", "coupling_out", "beta2", "noise_photons"), 0.0)
+    )
+    ends = {
+        name: dataclasses.replace(node, qubit=dataclasses.replace(node.qubit, **FOREVER), memory=node.qubit)
+        for name, node in (("a", over.a), ("b", over.b))
+    }
+    kept = {name: dataclasses.replace(node, memory=Qubit(**FOREVER)) for name, node in (("a", over.a), ("b", over.b))}
+    steady = {
+        name: dataclasses.replace(node, qubit=dataclasses.replace(node.qubit, phase_jitter=0.0))
+        for name, node in (("a", over.a), ("b", over.b))
+    }
+    return {
+        "a.emit": (protocol, dataclasses.replace(over, a=ends["a"])),
+        "b.absorb": (protocol, dataclasses.replace(over, b=ends["b"])),
+        "path.fibre": (protocol, eqx.tree_at(lambda c: c.path.parts[0], over, clear)),
+        "path.loss": (protocol, eqx.tree_at(lambda c: c.path.parts[1], over, Loss(loss=0.0))),
+        "detection": (dataclasses.replace(protocol, detection=1.0), over),
+        "gain": (dataclasses.replace(protocol, gain=None), over),
+        "clocks": (protocol, dataclasses.replace(over, **steady, synchronisation=None)),
+        "waiting": (protocol, dataclasses.replace(over, **kept)),
+    }
+
+
+@pytest.mark.parametrize("encoding", ["single-rail", "time-bin"])
+def test_each_cause_is_the_connection_without_it(encoding):
+    """And all of them ideal, endless pairs included, is the qubit as it was, as often as the attempts."""
+    protocol, over = Teleportation(encoding, PHOTON, detection=0.95, gain=0.8, samples=512), SCENE["connection"]
+    done, found = gains(protocol, over)
+    assert list(found)[:-1] == [
+        *("a.emit", "a.squeezing", "a.purity", "path.fibre", "path.loss", "b.down", "b.absorb", "detection", "gain", "clocks", "waiting")
+    ]
+    for cause, (other, without) in replaced(protocol, over).items():
+        wanted = other(without)
+        np.testing.assert_allclose(found[cause], [wanted.fidelity, wanted.rate], rtol=1e-9, err_msg=cause)  # T1 of 1e12 s, not for ever
+    assert float(done.fidelity) + found["together"].sum() == pytest.approx(1.0, rel=CLOSED_FORM)
+    assert "gain" not in gains(SCENE["rail"], over)[1]
+
+
+@pytest.mark.parametrize("encoding", ["single-rail", "time-bin"])
+def test_endless_pure_pairs_transfer(encoding):
+    """Endless squeezing alone, of a lossless source, is a transfer whose way up is ideal, clocks and all."""
+    clean = {"kappa_e_int": 0.0, "kappa_o_int": 0.0, "n_e_int": 0.0, "n_e_ext": 0.0, "mode_match": 1.0}
+    over = eqx.tree_at(lambda c: c.a.device, SCENE["connection"], pairs(**clean))
+    red = eqx.tree_at(lambda c: c.a.device, over, dataclasses.replace(pairs(**clean), pump="red"))
+    ours, theirs = gains(Teleportation(encoding, PHOTON, samples=512), over)[1], gains(Transfer(encoding, PHOTON, samples=512), red)[1]
+    np.testing.assert_allclose(ours["a.squeezing"], theirs["a.up"], rtol=1e-8)
+
+
+def test_a_source_pure_or_endless():
+    """On resonance, lossy and hot: pure pairs of the same M, and what the source has beyond them where its squeezing has no end."""
+    scene = parameters.replace(SCENE, cold(*LOSSY))
+    rail, ideal = gains(scene["rail"], scene["connection"])
+    n_m, n_o, m = (float(abs(x)) for x in rail.moments)
+    pure = (np.sqrt(1 + 4 * m**2) - 1) / 2
+    scan = np.linspace(0.5, 1.0, 200001)
+    for cause, k, n in (
+        ("a.purity", scan, scan**2 * (pure + 1) + pure - 2 * scan * m),
+        ("a.squeezing", np.ones(1), n_m + n_o - 2 * pure),
+    ):
+        g = 1 + n
+        close(ideal[cause][0], np.max(1 / g + (k**2 + n * (g - k**2)) / g**3 + 2 * k / g**2) / 4, 1e-9)
 
 
 def test_eager_is_traced():

@@ -21,12 +21,14 @@ from transduce.link.synchronisation import Synchronisation
 from transduce.link.wavepacket import Gaussian
 from transduce.protocols.distillation import Distillation
 from transduce.protocols.heralded import OneClick, PairClick
+from transduce.protocols.limits import limits
 from transduce.protocols.schedule import Schedule
+from transduce.protocols.teleportation import Teleportation
 from transduce.qubit.detector import Detector
 from transduce.qubit.export import from_json
 from transduce.study import aims, config
 from transduce.study.evaluate import Evaluation
-from transduce.study.protocols import NAMES
+from transduce.study.protocols import NAMES, causes
 from transduce.study.source import WrongInput, read
 from transduce.units import MHz, km, mK, mW, ns, us
 
@@ -131,12 +133,39 @@ def test_a_study_of_one_click(file, capsys):
     assert after["fidelity"] == pytest.approx(-best.fun, rel=1e-8)
     assert answer["free"]["one-click.excitation"]["after"] == pytest.approx(best.x, rel=1e-3)
     assert answer["after"]["objective"] == {"name": "fidelity", "protocol": "one-click", "value": pytest.approx(-best.fun, rel=1e-8)}
-    causes = answer["after"]["limits"]["causes"]
-    assert set(causes) == {*(f"{end}.{name}" for end in "ab" for name in ("emit", "up", "fibre")), "detectors", "clocks", "waiting"}
+    limited = answer["after"]["limits"]["causes"]
+    assert set(limited) == {*(f"{end}.{name}" for end in "ab" for name in ("emit", "up", "fibre")), "detectors", "clocks", "waiting"}
     slope = (float(fidelity(0.2 * 1.001)) - float(fidelity(0.2 * 0.999))) / 2e-3 / before["fidelity"]
     assert answer["before"]["elasticities"]["one-click.excitation"] == pytest.approx(slope, rel=1e-4)
     assert answer["before"]["inputs"]["node.a.memory.t1"] == {"value": 2e-3, "unit": "s", "status": "given"}
     assert answer["before"]["inputs"]["station.detector.dark_probability"]["status"] == "default"
+
+
+def test_what_limits_a_study_of_teleportation(file, capsys):
+    """``evaluate`` shows the library's causes; with the parts, those of the distilled pairs beside them, in the same pass."""
+    path = file.parent / "teleportation.toml"
+    path.write_text(TEXT.replace('protocol = "one-click"', 'protocol = "teleportation"'), encoding="utf-8")
+    assert main(["evaluate", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["limits"]
+    setting = config.load(read(path))
+    connection, shared = by_hand()
+    blue = dataclasses.replace(connection.a.device, pump="blue", pump_power=10 * mW)
+    over = dataclasses.replace(connection, a=dataclasses.replace(connection.a, device=blue))
+    protocol = Teleportation("single-rail", shared["photon"], schedule=shared["schedule"], samples=512)
+    _, rounds = limits(Distillation(protocol, gate_error=1e-3, cutoff=500), over)
+    both = jax.jit(lambda: causes(*setting.protocol_over("teleportation", setting.parts), setting.parts))()
+    assert rounds.raw is not None
+    for answer, own in ((told, rounds.raw), (both, rounds.raw), (both["distilled"], rounds)):
+        assert sorted(answer["causes"]) == sorted(own.names)
+        for name, one in zip(own.names, own.limits, strict=True):
+            figures = answer["causes"][name]["fidelity_gain_if_ideal"], answer["causes"][name]["rate_factor_if_ideal"]
+            wanted = one.fidelity_gain_if_ideal, one.rate_factor_if_ideal
+            np.testing.assert_allclose(figures, wanted, rtol=1e-8, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(answer["remainder"], own.remainder, rtol=1e-8)
+    assert causes(*setting.protocol_over("transfer", setting.parts)) == {}
+    assert main(["evaluate", str(path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "What limits teleportation: without one cause" in out and "a.squeezing" in out
 
 
 def test_plans_and_exports(file, capsys):

@@ -14,6 +14,7 @@ is. The qubits' own phases turn the qubit itself.
 
 Source: Wu, Cui, Fan and Zhuang, Phys. Rev. Applied 16, 064044 (2021). Model: the record runs as fast as the light, and is at hand when
 b's mode is displaced, which the mode's length does not delay; noise of a random :math:`\langle c\rangle` counts as Gaussian.
+Pairs of the same M are pure with :math:`\mathcal N = (\sqrt{1 + 4|M|^2} - 1)/2` photons in each half (see ``Perfect``).
 Convention: each device is used around its own carrier; the phase of c is known.
 """
 
@@ -25,7 +26,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .. import parameters
 from ..devices.electro_optic import ElectroOptic
@@ -41,6 +42,7 @@ from ..link.link import Link, grid_for
 from ..link.meeting import REACH
 from ..link.node import Connection
 from ..link.sampled import Sampled
+from ..link.synchronisation import phase_jitters
 from ..link.wavepacket import AbstractWavepacket
 from ..numerics import DARK, abs2, is_concrete, sqrt
 from ..parameters import Parameter, Scalar
@@ -124,12 +126,18 @@ class Teleportation(AbstractProtocol):
         """
         if not is_concrete(*jax.tree.leaves((self, connection))):
             return self.performance(connection, Shared.over(self, connection))
+        return _perform(self.ready(connection), connection)
+
+    def ready(self, connection: Connection) -> "Teleportation":
+        """The same for a connection of concrete values, with as many samples as it asks for.
+
+        Raises:
+            UnstableError: a device has no steady state.
+        """
         for node in (connection.a, connection.b):
             node.device.linear_system().gate()
         connection.path.gate()
-        if self.samples is not None:
-            return _perform(self, connection)
-        return _perform(dataclasses.replace(self, samples=enough(float(_wanted(connection, self.photon)))), connection)
+        return self if self.samples is not None else dataclasses.replace(self, samples=enough(float(_wanted(connection, self.photon))))
 
     def direct(self, connection: Connection) -> Transferred:
         """What direct conversion achieves over the same connection, a's device pumped as strongly but red: equal cooperativity.
@@ -144,23 +152,23 @@ class Teleportation(AbstractProtocol):
         transfer = Transfer(self.encoding, self.photon, samples=self.samples, schedule=self.schedule)
         return transfer(dataclasses.replace(connection, a=red))
 
-    def performance(self, connection: Connection, shared: "Shared") -> Teleported:
-        """The figures of a pair that the nodes share; its photon is this one's."""
-        a, b = connection.a.qubit, connection.b.qubit
-        emitted, absorbed = emission(a, self.photon), absorption(b, shared.mode)
+    def performance(self, connection: Connection, shared: "Shared", ideal: "Perfect | None" = None) -> Teleported:
+        """The figures of a pair that the nodes share; its photon is this one's, and ideal what the pair was made with."""
+        emitted, absorbed = emission(connection.a.qubit, self.photon), absorption(connection.b.qubit, shared.mode)
         coherence, ends = emitted.coherence * absorbed.coherence, (emitted, absorbed)
-        jitters = own_phase_jitters(a, b)
+        jitters = self._jitters(connection, shared, ideal)
 
         def process(packet: ModeChannel) -> Process:
             return self.encoding.process(_whole(packet, ends), coherence, *jitters)
 
-        gain = self._gain(shared.moments, process)
+        gain = self._gain(shared.moments, process, ideal)
         packet = teleport(shared.moments, gain, self.detection)
         done, length, delay = process(packet), self.photon.duration, jnp.asarray(shared.delay, float)
         photons, travel = self.encoding.bins * length, delay if done.success_probability is None else 2 * delay
         duty = jnp.minimum(connection.a.device.duty_cycle, connection.b.device.duty_cycle)
         attempt = self.schedule.attempt(photons, travel, duty)
         kept = kept_pair(done, (connection.a, connection.b), photons + travel, travel - delay)
+        success = jnp.where(jnp.isnan(packet.noise), jnp.nan, kept.success_probability)  # of an unstable device no figure is a number
         return Teleported(
             process=done,
             moments=shared.moments,
@@ -172,14 +180,28 @@ class Teleportation(AbstractProtocol):
             photon_length=length,
             latency=delay + photons,
             fidelity=kept.fidelity,
-            success_probability=kept.success_probability,
+            success_probability=success,
             attempt=attempt,
-            rate=attempt.rate * kept.success_probability,
+            rate=attempt.rate * success,
         )
 
-    def _gain(self, moments: PairMoments, process: Callable[[ModeChannel], Process]) -> Scalar:
-        if self.gain is not None:
-            return self.gain
+    def _jitters(self, connection: Connection, shared: "Shared", ideal: "Perfect | None") -> tuple[Scalar, Scalar]:
+        """Of the qubit's phase (rad), per use and between two; with endless pairs the light's too, as in a transfer."""
+        a, b = connection.a.qubit, connection.b.qubit
+        own = own_phase_jitters(a, b)
+        if ideal is None:
+            return own
+        once, between = phase_jitters(a, b, connection.synchronisation, self.photon.duration if self.encoding.bins > 1 else None)
+        return jnp.where(ideal.squeezing, sqrt(once**2 + shared.blur), own[0]), jnp.where(ideal.squeezing, between, own[1])
+
+    def _gain(self, moments: PairMoments, process: Callable[[ModeChannel], Process], ideal: "Perfect | None") -> Scalar:
+        if ideal is None:
+            return self._chosen(moments, process) if self.gain is None else self.gain
+        chosen = self._chosen(moments, process)
+        stated = chosen if self.gain is None else jnp.where(ideal.gain, chosen, self.gain)
+        return jnp.where(ideal.squeezing, jnp.real(moments.correlation), stated)
+
+    def _chosen(self, moments: PairMoments, process: Callable[[ModeChannel], Process]) -> Scalar:
         if eqx.filter_eval_shape(process, ModeChannel(1.0, 0.0)).success_probability is not None:
             return quietest_gain(moments, self.detection)
         return best_gain(moments, lambda packet: process(packet).entanglement_fidelity, self.detection)
@@ -197,17 +219,45 @@ def _perform(protocol: Teleportation, connection: Connection) -> Teleported:
     return protocol.performance(connection, Shared.over(protocol, connection))
 
 
-def _arm(connection: Connection) -> Arm:
-    """a's pairs, their optical half sent down the path and b's device."""
+def _arm(connection: Connection, ideal: Bool[Array, " s"] | None = None) -> Arm:
+    """a's pairs, their optical half sent down the path and b's device; ``ideal`` says which of these stages are made so."""
     path = connection.path
     stages = dict(zip(path.names, path.parts, strict=True))
     down = Convert(connection.b.device, "optical", "microwave")
-    return pairing("Connection.a", connection.a, Link(image=path.image, **stages, down=down))
+    return pairing("Connection.a", connection.a, Link(image=path.image, **stages, down=down), ideal)
 
 
 @eqx.filter_jit
 def _wanted(connection: Connection, photon: AbstractWavepacket) -> Float[Array, ""]:
     return samples_wanted(_arm(connection).poles, photon)
+
+
+class Perfect(NamedTuple):
+    r"""What is made ideal (see ``limits``).
+
+    Endless squeezing of the mode f puts it onto the light as it is: then c is what the way leaves of f, k = \|c\|, and clocks act as on the
+    photon of a ``Transfer``. What the pairs have beyond pure ones, :math:`N_o + N_m - 2\mathcal N`, goes onto the light.
+
+    Attributes:
+        stages: of the path and, last, the way down.
+        squeezing: finite no more.
+        purity: the pairs are as correlated, and pure.
+        gain: the one that would be chosen, in place of a given one.
+    """
+
+    stages: Bool[Array, " s"]
+    squeezing: Bool[Array, ""]
+    purity: Bool[Array, ""]
+    gain: Bool[Array, ""]
+
+    def made(self, pairs: PairMoments) -> PairMoments:
+        r"""A source's spectra (optical, microwave); of endless ones such that k = \|c\| makes :math:`n = N_o + k^2(1/\epsilon - 1)`."""
+        square = abs2(pairs.correlation)
+        pure = 2 * square / (1 + sqrt(1 + 4 * square))
+        light, kept = (jnp.where(self.purity, pure, one) for one in (pairs.first, pairs.second))
+        own = PairMoments(light, kept, pairs.correlation)
+        endless = PairMoments(light + kept - 2 * pure, jnp.ones_like(pure), jnp.ones_like(pairs.correlation))
+        return jax.tree.map(lambda perfect, real: jnp.where(self.squeezing, perfect, real), endless, own)
 
 
 class Shared(NamedTuple):
@@ -217,16 +267,18 @@ class Shared(NamedTuple):
         moments: of (a's microwave mode f, b's matched mode g).
         mode: g in time; the mirrored f where nothing arrives.
         delay: pure delay of the way (s).
+        blur: variance of a phase (rad^2) that takes from one use's coherence what random delays take; of endless pairs only.
     """
 
     moments: PairMoments
     mode: Sampled
     delay: Scalar | float
+    blur: Scalar | float = 0.0
 
     @classmethod
-    def over(cls, protocol: Teleportation, connection: Connection) -> "Shared":
+    def over(cls, protocol: Teleportation, connection: Connection, ideal: Perfect | None = None) -> "Shared":
         """The pair over a connection, on nodes of quadrature and, for the mode in time, on a uniform grid."""
-        arm, photon, clocks = _arm(connection), protocol.photon, connection.synchronisation
+        arm, photon, clocks = _arm(connection, None if ideal is None else ideal.stages), protocol.photon, connection.synchronisation
         centre, width = photon.features()
         grid = grid_for(jnp.concatenate([arm.poles, -centre - 1j * width]), photon)
         m, fixed, samples = grid.omega.size, frozen(photon), protocol.samples or SAMPLES
@@ -234,17 +286,24 @@ class Shared(NamedTuple):
         omega = jnp.concatenate([grid.omega, jnp.asarray(np.arange(samples) - samples // 2) * step])
         sent = jnp.conj(jax.vmap(photon.spectrum)(-omega))
         way, made = arm.response(omega), jax.vmap(arm.moments)(omega)
+        made = made if ideal is None else ideal.made(made)
         arriving = sent * way.u * made.correlation
         kept, strength = mode_of(grid, arriving[:m], sent[:m])
         noise = abs2(way.u) * made.first + way.noise
         first, second = grid.weight @ (abs2(sent) * made.second)[:m], grid.weight @ (abs2(kept) * noise[:m])
-        correlation = sqrt(strength) + 0j
+        correlation, blur = sqrt(strength) + 0j, jnp.zeros(())
         if clocks is not None:
-            terms = grid.weight * jnp.conj(kept) * arriving[:m]
-            loss = jnp.exp(-(clocks.phase_jitter(jnp.maximum(connection.a.qubit.frequency, connection.b.qubit.frequency)) ** 2) / 2)
-            correlation = loss * clocks.late(
-                lambda delay: jnp.sum(terms * jnp.exp(1j * grid.omega * delay)), REACH * ringing(arm.poles, photon)
-            )
+            terms, reach = grid.weight * jnp.conj(kept) * arriving[:m], REACH * ringing(arm.poles, photon)
+
+            def late(delay: Scalar) -> Array:
+                return jnp.sum(terms * jnp.exp(1j * grid.omega * delay))
+
+            mean, frequency = clocks.late(late, reach), jnp.maximum(connection.a.qubit.frequency, connection.b.qubit.frequency)
+            correlation = jnp.exp(-(clocks.phase_jitter(frequency) ** 2) / 2) * mean
+            if ideal is not None:
+                spread, square = clocks.late(late, reach, lambda value: abs2(value - mean)), abs2(mean)
+                blur = jnp.where(square < DARK, 0.0, jnp.log1p(spread / jnp.where(square < DARK, 1.0, square)))
+                correlation = jnp.where(ideal.squeezing, sqrt(square + spread) + 0j, correlation)
         bright = jnp.max(abs2(arriving[m:])) > DARK * jnp.max(abs2(sent[m:]))
         mode = Sampled.from_spectrum(jnp.where(bright, arriving[m:], sent[m:]), step, fixed.start - 2 * fixed.duration)
-        return cls(PairMoments(first, second, correlation), mode, arm.delay)
+        return cls(PairMoments(first, second, correlation), mode, arm.delay, blur)

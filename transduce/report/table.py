@@ -100,12 +100,20 @@ def _each_second(rate: Any) -> str:
 
 
 def limits(result: Json) -> Table:
-    """What limits a heralded protocol, cause by cause."""
-    table = _table(f"What limits {result['objective']['protocol']}: without one cause", "cause", "fidelity", "rate")
-    for name, one in result["limits"]["causes"].items():
-        table.add_row(name, f"{one['fidelity_gain_if_ideal']:+.3g}", f"x {show(one['rate_factor_if_ideal'])}")
-    table.add_row("remainder", f"{result['limits']['remainder']:+.3g}")
+    """What limits a protocol and its distilled pairs, cause by cause."""
+    columns = "cause", "fidelity", "rate", "distilled F", "rate"
+    table, own = _table(f"What limits {result['objective']['protocol']}: without one cause", *columns), result["limits"]
+    for name, one in own["distilled"]["causes"].items():
+        cells: list[str] = []
+        for gain in (own["causes"].get(name), one):
+            cells += ["", ""] if gain is None else [_gained(gain["fidelity_gain_if_ideal"]), f"x {show(gain['rate_factor_if_ideal'])}"]
+        table.add_row(name, *cells)
+    table.add_row("remainder", _gained(own["remainder"]), "", _gained(own["distilled"]["remainder"]))
     return table
+
+
+def _gained(value: Any) -> str:
+    return _MISSING if value is None else f"{value:+.3g}"
 
 
 def clocks(answer: Json, fidelity: float) -> Table:

@@ -105,8 +105,8 @@ class Setting:
         return protocols.case(protocol(connection), protocol, parts, connection)
 
     def causes(self, parts: dict[str, Any]) -> dict[str, Any]:
-        """What limits the study's protocol where it is a heralded one (that of a transfer is its budget)."""
-        return protocols.causes(*self.protocol_over(self.protocol, parts))
+        """What limits the study's protocol and its distilled pairs (that of a transfer is its budget)."""
+        return protocols.causes(*self.protocol_over(self.protocol, parts), parts)
 
     def lacking(self, name: str) -> str | None:
         """Why a protocol cannot run over this study's connection; None where it can."""
