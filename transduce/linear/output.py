@@ -55,8 +55,9 @@ class Output(eqx.Module):
 
     @property
     def _scale(self) -> Float[Array, ""]:
-        """The largest rate, in units of which all is solved: it cancels, so its derivative is zero exactly."""
-        return jax.lax.stop_gradient(jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in self.drift]))))
+        """A power of two near the largest rate, in units of which all is solved: it cancels exactly, and so does its derivative."""
+        largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in self.drift])))
+        return jnp.ldexp(jnp.ones(()), jnp.frexp(jax.lax.stop_gradient(largest))[1])
 
     def _matrix(self, omega: Value, transposed: bool) -> dict[tuple[int, int], Value]:
         """-i omega - A over the scale."""
