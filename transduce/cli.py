@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import shutil
 import sys
 import threading
 import warnings
@@ -41,6 +42,10 @@ def _folder(name: str) -> pathlib.Path:
 
 Out = Annotated[pathlib.Path | None, typer.Option("--out", metavar="DIR", parser=_folder, help="The run's folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds a run already.")]
+Distributed = Annotated[bool, typer.Option("--distributed", help="One of several processes, as the launcher (Slurm, MPI, ...) tells.")]
+Coordinator = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of the first process, where no launcher tells.")]
+Processes = Annotated[int | None, typer.Option(metavar="N", help="How many processes, with --coordinator.")]
+Process = Annotated[int | None, typer.Option(metavar="K", help="Which one this is, from 0, with --coordinator.")]
 
 
 def _version(wanted: bool) -> None:
@@ -61,7 +66,12 @@ def _load(file: pathlib.Path | None) -> Any:
     from .study import aims, config
 
     setting = config.load(source)
-    return source, setting, aims.load(setting)
+    wanted = aims.load(setting)
+    if "sweep" in source.data:
+        from .study import sweeping
+
+        sweeping.load(setting, wanted)
+    return source, setting, wanted
 
 
 def _prepare() -> None:
@@ -193,29 +203,70 @@ def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
 def _optimise(setting: Any, aims: Any, folder: Any, as_json: bool, force: bool = False) -> None:
     """Begin a run in its folder or go on with it."""
-    from .report.progress import Progress
-    from .study.checkpoint import Checkpoints, binding
-    from .study.optimise import TASK, run
-    from .study.record import dumps
-
     threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()  # meanwhile
-    source = setting.source
-    keep = _keeper(source.text)
-    with Checkpoints(folder, binding(source, TASK), "metrics.jsonl") as checkpoints:
-        saved = checkpoints.load(force)
-        if saved is not None:
-            print(f"transduce: {folder.path}: goes on from {saved.meta['at']}", file=sys.stderr)
-        with Progress() as progress, keep():
-            outcome = run(setting, aims, checkpoints, saved, progress.report, keep)
-        _draw(folder, outcome, aims, source.stem)
-        folder.text("result.json", dumps(outcome.answer))
+    from .study.record import dumps
+    from .study.runs import optimised
+
+    answer = optimised(setting, aims, folder, _keeper(setting.source.text), force)
     if as_json:
-        sys.stdout.write(dumps(outcome.answer))
+        sys.stdout.write(dumps(answer))
     else:
         from .report.table import optimum as show
 
-        show(_console(), source.stem, outcome.answer)
+        show(_console(), setting.source.stem, answer)
         print(f"\nwritten to {folder.path}")
+
+
+@app.command()
+def sweep(
+    file: File = None,
+    as_json: AsJson = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say how much memory and time it takes, and stop.")] = False,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
+) -> None:
+    """Figures, and their gradients, of the many designs of the file's [sweep]; writes a run folder."""
+    read(file)  # before all processes meet
+    from .study.processes import folder_of, join
+
+    several = distributed or coordinator is not None
+    if several and (out is None or estimate):
+        raise WrongInput("--distributed: needs --out, a folder that all processes see, and does not go with --estimate")
+    join(distributed, coordinator, processes, process)
+    source, setting, aims = _load(file)
+    from .study import sweeping, swept
+    from .study.record import Folder, dumps
+
+    if estimate:
+        with _keeper(source.text)("sweep"):
+            found = sweeping.prepared(setting, sweeping.load(setting, aims), None).estimate()
+        print(swept.estimated(found), file=sys.stderr)
+        sys.stdout.write(dumps(found._asdict()) if as_json else "")
+        return
+
+    def make() -> Folder:
+        made = Folder.new(source.stem, out, overwrite)
+        shutil.rmtree(made.path / swept.ARRAYS, ignore_errors=True)
+        return made
+
+    with folder_of(make) as folder:
+        _sweep(setting, aims, folder, out, as_json)
+
+
+def _sweep(setting: Any, aims: Any, folder: Any, path: Any, as_json: bool) -> None:
+    """Begin a sweep in its folder or go on with it; without one this is not the first process, which speaks."""
+    from .study.record import dumps
+    from .study.runs import swept
+    from .study.swept import lines
+
+    place = path if folder is None else folder.path
+    answer = swept(setting, aims, place, folder, _keeper(setting.source.text))
+    if folder is not None:
+        sys.stdout.write(dumps(answer) if as_json else "\n".join([*lines(answer), f"\nwritten to {place}\n"]))
 
 
 @app.command()
@@ -223,6 +274,10 @@ def resume(
     directory: Annotated[pathlib.Path, typer.Argument(metavar="DIR", parser=_folder, help="The run's folder.")],
     as_json: AsJson = False,
     force: Annotated[bool, typer.Option("--force", help="Go on with other versions or on another device, to other last digits.")] = False,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
 ) -> None:
     """Go on with a run that was stopped or killed, to the same bits as if it never had been."""
     file, result = directory / "config.toml", directory / "result.json"
@@ -232,25 +287,21 @@ def resume(
         print(f"transduce: {directory}: is finished; see {result}", file=sys.stderr)
         sys.stdout.write(result.read_text(encoding="utf-8") if as_json else "")
         return
+    from .study.processes import folder_of, join
+
+    join(distributed, coordinator, processes, process)
     _, setting, aims = _load(file)
     from .study.record import Folder
 
-    with Folder(directory, overwrite=False, begun=True) as folder:
-        told = folder.told("run.json")
-        if told.get("task") != "optimise":
-            raise WrongInput(f"{directory}: must hold an optimisation, but holds {told.get('task', 'something else')}")
-        source = dataclasses.replace(setting.source, name=str(told["config"]))  # as the run's figures name it
-        _optimise(dataclasses.replace(setting, source=source), aims, folder, as_json, force)
-
-
-def _draw(folder: Any, outcome: Any, aims: Any, name: str) -> None:
-    from .report import plots
-
-    folder.write("response.png", lambda file: file.write(plots.response(outcome.curves, name)))
-    history = outcome.curves["history"]
-    if len(history):
-        png = plots.convergence(history, outcome.curves["slack_history"], aims.counts["chunk"], aims.objective, name)
-        folder.write("convergence.png", lambda file: file.write(png))
+    with folder_of(lambda: Folder(directory, overwrite=False, begun=True)) as folder:
+        told = {"task": "sweep", "config": file} if folder is None else folder.told("run.json")
+        if (task := told.get("task")) not in ("optimise", "sweep"):
+            raise WrongInput(f"{directory}: must hold an optimisation, but holds {task or 'something else'}")
+        setting = dataclasses.replace(setting, source=dataclasses.replace(setting.source, name=str(told["config"])))  # as figures name it
+        if task == "sweep":
+            _sweep(setting, aims, folder, directory, as_json)
+        else:
+            _optimise(setting, aims, folder, as_json, force)
 
 
 @app.command()
@@ -263,6 +314,7 @@ def devices(
     """The library of published devices: reported figures beside those recomputed from the data sheets."""
     from .devices import entry
     from .report import record
+    from .study.installation import catalogued
     from .study.record import dumps
 
     known = entry.library()
@@ -276,7 +328,7 @@ def devices(
         sys.stdout.write(dumps(entry.schema()))
         return
     _prepare()
-    entries, wrong = _entries(known if name is None else (name,), listed=name is None)
+    entries, wrong = catalogued(known if name is None else (name,), listed=name is None)
     if name is not None and wrong:
         raise WrongInput(wrong[0])
     with _keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
@@ -294,24 +346,6 @@ def devices(
         raise typer.Exit(2)
 
 
-def _entries(names: Sequence[str], listed: bool) -> tuple[dict[str, Any], list[str]]:
-    """Entries by name, and a line for each wrong file. A lone one that is not recomputed does not wait for the classes to check it."""
-    from .devices import entry
-
-    found, wrong = {}, []
-    for name in names:
-        try:
-            found[name] = entry.entry(name)
-            if listed or found[name].complete:
-                from .devices import catalogue
-
-                catalogue.check(found[name])
-        except ValueError as error:
-            found.pop(name, None)
-            wrong.append(str(error))
-    return found, wrong
-
-
 def _ours() -> dict[str, float]:
     """The bundled study's device, at its largest efficiency within the study's boxes."""
     from .report.record import best
@@ -326,22 +360,10 @@ def _ours() -> dict[str, float]:
 def doctor(as_json: AsJson = False) -> None:
     """Versions, devices, precision, the compilation cache, and one number that is known in closed form."""
     _prepare()
-    import jax
+    from .study.installation import facts
+    from .study.record import dumps
 
-    from .devices.electro_optic import ElectroOptic
-    from .programs import writable
-    from .study.record import dumps, git_state, provenance
-    from .units import MHz
-
-    found = provenance(read(None), None)
-    rates: Any = dict.fromkeys(("kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"), MHz) | {"cooperativity": 0.5}
-    error = abs(float(ElectroOptic(**rates).efficiency()) - 0.25 * 4 * 0.5 / 1.5**2)
-    facts = {name: found[name] for name in ("transduce", "python", "platform", "dtype")}
-    answer = {
-        **{**facts, "packages": found["packages"], "devices": [str(device) for device in jax.devices()], "git": git_state()},
-        **{"x64": bool(jax.config.read("jax_enable_x64")), "cache": str(cache_folder()), "cache_writable": writable(cache_folder())},
-        **{"self_check": "efficiency = eta_e eta_o 4C/(1+C)^2", "self_check_error": error, "well": error < 1e-12},
-    }
+    answer = facts(cache_folder())
     if as_json:
         sys.stdout.write(dumps(answer))
     else:

@@ -245,12 +245,14 @@ HEARD = [name for name in PUNCTUAL if name.split(".")[-1] in ("gate", "kappa_e_e
 HEARD += ["one.filter_bandwidth", "two.photon.bandwidth", "one.photon.bandwidth", "one.dark_rate", "meeting.path_a.fibre.beta2"]
 
 
+@pytest.mark.slow
 def test_slopes_with_what_arrives():
     """Of the gate that is cut once: places, shapes, noise and all."""
     lanes, places = around(PUNCTUAL, HEARD)
     agree(asked(still, lanes, places), HEARD)
 
 
+@pytest.mark.slow
 def test_many_at_once_are_each_alone():
     lanes = [PUNCTUAL | {"one.gate": gate, "two.gate": gate} for gate in (100 * ns, 1 * us)]
     batch = {name: np.array([lane[name] for lane in lanes]) for name in PUNCTUAL}

@@ -122,6 +122,7 @@ def test_a_perfect_memory_in_the_rounds_alone():
     assert float(gain) == pytest.approx(float(kept[-1].fidelity - done.fidelity), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_rounds_over_a_transfer():
     """Of a connection and of a bare link; a lane of a batch is the lane alone."""
     over = connect(device(**OPTIMUM))

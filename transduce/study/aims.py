@@ -51,13 +51,31 @@ def load(setting: Setting) -> Aims:
         WrongInput: one line, at the first thing that is wrong.
     """
     data = setting.source.data
-    heralded = type(setting.encoding).__name__ != "SingleRail"
-    known = figures.known(("up", *setting.parts["path"].names, "down"), heralded, setting.protocol)
+    heralded = is_heralded(setting)
+    known = known_figures(setting)
     tool, counts, stated = _optimiser(setting, data.get("optimiser", {}))
     objective = _objective(setting, data.get("objective", {}), known, heralded)
     own = setting.protocol == TRANSFER and objective in (*figures.FIDELITIES, "success_probability")
-    bounds, free = _bounds(setting, data.get("targets", {}), known), _free(setting, data.get("free", {}))
+    bounds, free = _bounds(setting, data.get("targets", {}), known), read_boxes(setting, data.get("free", {}), ("free",))
     return Aims(objective, bounds, free, tool, counts, stated, objective if own else "average_fidelity")
+
+
+def is_heralded(setting: Setting) -> bool:
+    """Whether the encoding of the transfer has a herald."""
+    return type(setting.encoding).__name__ != "SingleRail"
+
+
+def known_figures(setting: Setting) -> dict[str, str]:
+    """Name -> dimension of every figure of a study."""
+    return figures.known(("up", *setting.parts["path"].names, "down"), is_heralded(setting), setting.protocol)
+
+
+def read_figure(setting: Setting, name: Any, known: dict[str, str], place: Place) -> str:
+    """The name of a figure of this study, checked."""
+    if not isinstance(name, str) or name not in known:
+        raise setting.source.wrong(place, f"must be a figure of this study, but is {name!r}; {near(name, known)}")
+    _known_power(setting, name, place)
+    return name
 
 
 def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool) -> str:
@@ -65,11 +83,7 @@ def _objective(setting: Setting, raw: Any, known: dict[str, str], heralded: bool
     if setting.protocol != TRANSFER:
         default = "fidelity"
     name = setting.source.table(("objective",), raw, ("maximise",)).get("maximise", default)
-    if not isinstance(name, str) or name not in known:
-        what = f"must be a figure of this study, but is {name!r}; {near(name, known)}"
-        raise setting.source.wrong(("objective", "maximise"), what)
-    _known_power(setting, name, ("objective", "maximise"))
-    return name
+    return read_figure(setting, name, known, ("objective", "maximise"))
 
 
 def _known_power(setting: Setting, name: str, place: Place) -> None:
@@ -98,16 +112,22 @@ def _bounds(setting: Setting, raw: Any, known: dict[str, str]) -> dict[str, Boun
     return bounds
 
 
-def _free(setting: Setting, raw: Any) -> dict[str, tuple[float, float]]:
-    source, known = setting.source, scalars(setting.parts)
-    free = {}
-    for path, ends in source.table(("free",), raw).items():
-        place = ("free", path)
-        if path not in known:
-            raise source.wrong(place, f"is no parameter of this study; {near(path, known)}")
-        parameter = known[path][0]
-        if path.endswith(".temperature") and path.removesuffix("temperature") + "occupation" in known:
-            raise source.wrong(place, "must not be free where occupation is given: it has no effect")
+def read_parameter(setting: Setting, path: str, place: Place) -> Parameter:
+    """What is known of a parameter that varies, checked to be one of this study with an effect."""
+    known = scalars(setting.parts)
+    if path not in known:
+        raise setting.source.wrong(place, f"is no parameter of this study; {near(path, known)}")
+    if path.endswith(".temperature") and path.removesuffix("temperature") + "occupation" in known:
+        raise setting.source.wrong(place, "must not be free where occupation is given: it has no effect")
+    return known[path][0]
+
+
+def read_boxes(setting: Setting, raw: Any, table: Place) -> dict[str, tuple[float, float]]:
+    """The boxes of a table: path -> (low, high), inside units."""
+    source, boxes = setting.source, {}
+    for path, ends in source.table(table, raw).items():
+        place = (*table, path)
+        parameter = read_parameter(setting, path, place)
         if not isinstance(ends, list) or len(ends) != 2:
             raise source.wrong(place, f"must be [low, high], but is {ends!r}")
         low, high = (quantity(source, place, end, parameter) for end in ends)
@@ -117,8 +137,8 @@ def _free(setting: Setting, raw: Any) -> dict[str, tuple[float, float]]:
             choose({path: (low, high)}, setting.parts)
         except ValueError as error:
             raise source.wrong(place, str(error).removeprefix(f"{path}: ")) from None
-        free[path] = (low, high)
-    return free
+        boxes[path] = (low, high)
+    return boxes
 
 
 _ADAM = ("learning_rate", "b1", "b2", "eps")

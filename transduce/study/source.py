@@ -28,7 +28,7 @@ TABLES = (
         "teleportation",
         "distillation",
     ),
-    *("device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser"),
+    *("device", "node", "path", "connection", "refrigerator", "objective", "targets", "free", "optimiser", "sweep"),
 )
 Place = tuple[str | int, ...]
 
