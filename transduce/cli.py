@@ -357,13 +357,13 @@ def _ours() -> dict[str, float]:
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(as_json: AsJson = False, timed: Annotated[bool, typer.Option("--time", help="Time evaluate and optimise too.")] = False) -> None:
     """Versions, devices, precision, the compilation cache, and one number that is known in closed form."""
     _prepare()
     from .study.installation import facts
     from .study.record import dumps
 
-    answer = facts(cache_folder())
+    answer = facts(cache_folder(), timed)
     if as_json:
         sys.stdout.write(dumps(answer))
     else:

@@ -23,8 +23,11 @@ def catalogued(names: Sequence[str], listed: bool) -> tuple[dict[str, Any], list
     return found, wrong
 
 
-def facts(cache: pathlib.Path) -> dict[str, Any]:
-    """Versions, devices, precision, the folder of compiled programs, and the error of one number that is known in closed form."""
+def facts(cache: pathlib.Path, timed: bool = False) -> dict[str, Any]:
+    """Versions, devices, precision, the folder of compiled programs, and the error of one number that is known in closed form.
+
+    ``timed`` adds how long the main job takes, cold and warm.
+    """
     import jax
 
     from ..devices.electro_optic import ElectroOptic
@@ -32,6 +35,7 @@ def facts(cache: pathlib.Path) -> dict[str, Any]:
     from ..units import MHz
     from .record import git_state, provenance
     from .source import read
+    from .timing import times
 
     found = provenance(read(None), None)
     rates: Any = dict.fromkeys(("kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"), MHz) | {"cooperativity": 0.5}
@@ -41,4 +45,5 @@ def facts(cache: pathlib.Path) -> dict[str, Any]:
         **{**told, "packages": found["packages"], "devices": [str(device) for device in jax.devices()], "git": git_state()},
         **{"x64": bool(jax.config.read("jax_enable_x64")), "cache": str(cache), "cache_writable": writable(cache)},
         **{"self_check": "efficiency = eta_e eta_o 4C/(1+C)^2", "self_check_error": error, "well": error < 1e-12},
+        **{f"{job}, seconds": {name: round(value, 2) for name, value in one.items()} for job, one in (times() if timed else {}).items()},
     }
