@@ -7,7 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import jax
@@ -23,6 +23,19 @@ hypothesis.settings.register_profile("house", deadline=None, derandomize=True, m
 hypothesis.settings.load_profile("house")
 
 ROOT = pathlib.Path(__file__).parent.parent
+
+
+MAPPED = 30_000
+"""Pieces of memory that compiled programs may map before they are let go: a process has 65530 on Linux, and XLA dies of the next one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs() -> Iterator[None]:
+    """Between two files, programs that nobody will call again go."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPPED:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from .study.test_checkpoint import Faulty
 
 STEPS, CHUNK = 60, 5
 TEXT = BUNDLED.read_text(encoding="utf-8").replace("steps = 500", f"steps = {STEPS}\nchunk = {CHUNK}").replace("starts = 32", "starts = 2")
-OF_THE_RUN = ("started", "finished", "seconds", "resumed", "folder", "command")
+OF_THE_RUN = ("started", "finished", "seconds", "resumed", "folder", "command", "git")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_what_cannot_be_resumed_is_one_line_and_status_2(study, tmp_path, capsys
     for folder in (tmp_path, tmp_path / "none", study):
         assert "must be a run's folder, with config.toml, but is none" in refused(folder)
     (tmp_path / "config.toml").write_text(TEXT, encoding="utf-8")
-    assert "must hold an optimisation, but holds something else" in refused(tmp_path)
+    assert "must hold an optimisation or a sweep, but holds something else" in refused(tmp_path)
     held = lock.Lock(tmp_path, "process 7 on there, since then")
     assert "must be no other run's, but is held by process 7 on there, since then" in refused(tmp_path)
     (line,) = errors(capsys, ["optimise", str(study), "--out", str(tmp_path), "--overwrite"], 2)

@@ -296,7 +296,7 @@ def resume(
     with folder_of(lambda: Folder(directory, overwrite=False, begun=True)) as folder:
         told = {"task": "sweep", "config": file} if folder is None else folder.told("run.json")
         if (task := told.get("task")) not in ("optimise", "sweep"):
-            raise WrongInput(f"{directory}: must hold an optimisation, but holds {task or 'something else'}")
+            raise WrongInput(f"{directory}: must hold an optimisation or a sweep, but holds {task or 'something else'}")
         setting = dataclasses.replace(setting, source=dataclasses.replace(setting.source, name=str(told["config"])))  # as figures name it
         if task == "sweep":
             _sweep(setting, aims, folder, directory, as_json)

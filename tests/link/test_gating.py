@@ -166,7 +166,7 @@ class Cells(NamedTuple):
 # What a gate leaves
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ["sech", *(pytest.param(one, marks=pytest.mark.slow) for one in SHAPES if one != "sech")])
 def test_a_cut_mode(shape):
     """Fractions and overlap; what is read from pieces of the spectrum by ten nodes per panel is less exact, and least so near an edge:
     noise to 1e-8 of the photon, or 1e-7 where the filter is 100 times as wide, and the amplitude behind a response to 1e-9, or 1e-6.

@@ -268,6 +268,7 @@ def test_many_at_once_are_each_alone():
 # What it is for
 
 
+@pytest.mark.slow
 def test_noise_asks_for_a_gate():
     """Of noise that is flat over the gate the fidelity is best within it, where a search by gradient and one without agree, and above
     that of the whole photon; pairs are the more the longer it is.
@@ -295,6 +296,7 @@ def test_noise_asks_for_a_gate():
     assert best.value > whole.fidelity + 0.03
 
 
+@pytest.mark.slow
 def test_causes_see_the_cut():
     """Each stage made ideal changes the gate's place and what passes; the pair that is explained is the one that is made."""
     scene = parameters.replace(STILL, PUNCTUAL)

@@ -57,7 +57,7 @@ def replaced(meeting: Meeting, protocol) -> dict:
     }
 
 
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["two", pytest.param("one", marks=pytest.mark.slow)])
 def test_each_gain_is_that_of_the_meeting_without_it(name):
     protocol, meeting = SCENE[name], SCENE["meeting"]
     done, found = limits(protocol, meeting)
@@ -87,7 +87,7 @@ def test_pairs_keep_their_sources():
 ROUNDS = {"methods": ("dejmps", "epl"), "gate_error": 0.01, "readout_error": 0.02}
 
 
-@pytest.mark.parametrize("cutoff", [None, 20])
+@pytest.mark.parametrize("cutoff", [None, pytest.param(20, marks=pytest.mark.slow)])
 def test_rounds_are_seen_through(cutoff):
     """The pairs' causes by the meeting without them; the rounds' by their errors, or by no memories at all; and the raw pairs' own."""
     protocol, meeting = Distillation(SCENE["one"], **ROUNDS, cutoff=cutoff), SCENE["meeting"]
@@ -151,8 +151,8 @@ def test_rounds_over_a_transfer():
     assert gates.fidelity_gain_if_ideal[0] == 0 < gates.fidelity_gain_if_ideal[1]
 
 
-def test_slopes_and_what_is_refused():
-    """The slope of a gain is the difference of slopes; an unstable device is an error, and NaN in traced code."""
+@pytest.mark.slow
+def test_the_slope_of_a_gain_is_the_difference_of_slopes():
     meeting = SCENE["meeting"]
     names = (*CAUSES, "gates", "readings", "memories")
 
@@ -162,6 +162,10 @@ def test_slopes_and_what_is_refused():
     slope = jax.jit(jax.grad(gain))(0.01)
     wanted = jax.jit(jax.grad(lambda error: Distillation(SCENE["one"], gate_error=error)(meeting).fidelity))(0.01)
     assert float(slope) == pytest.approx(-float(wanted), rel=1e-9)
+
+
+def test_what_is_refused():
+    """An unstable device is an error, and NaN in traced code."""
     node = Node(Qubit(t1=300 * us, t2=200 * us), pumped_blue(2.0))
     way = Link(fibre=Fibre(length=5 * km))
     protocol, over = Distillation(PairClick(SCENE["one"].photon, filter_bandwidth=3 * MHz)), Meeting(node, node, way, way)

@@ -330,7 +330,7 @@ def replaced(protocol: Teleportation, over: Connection) -> dict[str, tuple[Telep
     }
 
 
-@pytest.mark.parametrize("encoding", ["single-rail", "time-bin"])
+@pytest.mark.parametrize("encoding", ["single-rail", pytest.param("time-bin", marks=pytest.mark.slow)])
 def test_each_cause_is_the_connection_without_it(encoding):
     """And all of them ideal, endless pairs included, is the qubit as it was, as often as the attempts."""
     protocol, over = Teleportation(encoding, PHOTON, detection=0.95, gain=0.8, samples=512), SCENE["connection"]
@@ -345,7 +345,7 @@ def test_each_cause_is_the_connection_without_it(encoding):
     assert "gain" not in gains(SCENE["rail"], over)[1]
 
 
-@pytest.mark.parametrize("encoding", ["single-rail", "time-bin"])
+@pytest.mark.parametrize("encoding", ["single-rail", pytest.param("time-bin", marks=pytest.mark.slow)])
 def test_endless_pure_pairs_transfer(encoding):
     """Endless squeezing alone, of a lossless source, is a transfer whose way up is ideal, clocks and all."""
     clean = {"kappa_e_int": 0.0, "kappa_o_int": 0.0, "n_e_int": 0.0, "n_e_ext": 0.0, "mode_match": 1.0}

@@ -166,8 +166,9 @@ def test_an_unstable_device():
         TRANSFER(connect(stokes(3 * MHz)))
 
     def value(g_s):
-        done = Transfer("time-bin", PHOTON, PHOTON)(connect(stokes(g_s)))
-        return done.average_fidelity_heralded, (done.packet.efficiency, done.link.bandwidth_fwhm, done.success_probability)
+        done, rail = (Transfer(encoding, PHOTON, PHOTON)(connect(stokes(g_s))) for encoding in ("time-bin", "single-rail"))
+        others = done.packet.efficiency, done.link.bandwidth_fwhm, done.success_probability, done.rate
+        return done.average_fidelity_heralded, (*others, rail.fidelity, rail.success_probability, rail.rate, rail.ebit_rate)
 
     ask = jax.jit(jax.vmap(jax.value_and_grad(value, has_aux=True)))
     (fidelity, others), slope = ask(jnp.array([0.5 * MHz, 3 * MHz, 0.7 * MHz]))

@@ -141,6 +141,7 @@ def test_a_study_of_one_click(file, capsys):
     assert answer["before"]["inputs"]["station.detector.dark_probability"]["status"] == "default"
 
 
+@pytest.mark.slow
 def test_what_limits_a_study_of_teleportation(file, capsys):
     """``evaluate`` shows the library's causes; with the parts, those of the distilled pairs beside them, in the same pass."""
     path = file.parent / "teleportation.toml"

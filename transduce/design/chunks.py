@@ -98,7 +98,7 @@ class Question:
             found[name] = value, jnp.where(jnp.isnan(value), jnp.nan, gradient)
         return found
 
-    def program(self) -> Callable[..., Any]:
+    def program(self) -> jax.stages.Wrapped:
         """(arrays of the model, rows of values) -> the answers of a chunk; traced once, whatever it is lowered for."""
         _, rest = self.split()
 
@@ -107,12 +107,12 @@ class Question:
 
         return jax.jit(chunk)
 
-    def lowered(self, program: Callable[..., Any], chunk: int, device: jax.Device) -> jax.stages.Lowered:
+    def lowered(self, program: jax.stages.Wrapped, chunk: int, device: jax.Device) -> jax.stages.Lowered:
         """The program for a chunk on one device."""
         place = SingleDeviceSharding(device)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), self.split()[0])
         with self.precision():
-            return program.lower(shapes, jax.ShapeDtypeStruct((chunk, len(self.paths)), self.type, sharding=place))  # type: ignore[attr-defined]
+            return program.lower(shapes, jax.ShapeDtypeStruct((chunk, len(self.paths)), self.type, sharding=place))
 
 
 def _is_array(leaf: Any) -> bool:

@@ -101,12 +101,12 @@ class Transfer(AbstractProtocol):
         """The figures of a tabulated passage."""
         process, packet, total, coherence = passage.process(self, None)
         length, delay = self.photon.duration, jnp.asarray(passage.link.delay, float)
-        coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)  # unstable: no figure of this lane is a number
+        coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)
         heralded = process.success_probability is not None
         photons, travel = self.encoding.bins * length, 2 * delay if heralded else delay
         attempt = self.schedule.attempt(photons, travel, passage.link.duty)
         kept = kept_pair(process, passage.nodes, photons + travel, travel - delay)
-        success, rate = kept.success_probability, attempt.rate * kept.success_probability
+        success = jnp.where(jnp.isnan(total.noise), jnp.nan, kept.success_probability)  # of an unstable device no figure is a number
         return Transferred(
             process=process,
             link=passage.figures,
@@ -119,7 +119,7 @@ class Transfer(AbstractProtocol):
             fidelity=kept.fidelity,
             success_probability=success,
             attempt=attempt,
-            rate=rate,
+            rate=attempt.rate * success,
         )
 
 
