@@ -24,11 +24,15 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from .. import parameters
 from ..linear.lineshape import frozen
+from ..linear.roots import roots_of_power
 from ..linear.system import LinearSystem, Port
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import Hz, MHz, kHz
 from .base import AbstractDevice, Drive
+
+REAL = 1e-6
+"""A root this near the axis, in units of the cutoff, is on it: where |F| touches 1, two coincide to half the digits."""
 
 
 class Resonator(eqx.Module):
@@ -171,13 +175,6 @@ def _above(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be above 0, but is {float(value):.6g}")
 
 
-def _roots_of_power(given: Reflection, sign: int) -> Complex[Array, " 2n"]:
-    """Roots of prod (w - z)(w - z*) + sign D^2, outside the gradient."""
-    zeros, scale = frozen(given)
-    power = jnp.real(jnp.poly(jnp.concatenate([zeros, jnp.conj(zeros)])))
-    return jnp.roots(power.at[-1].add(sign * scale**2), strip_zeros=False)
-
-
 @eqx.filter_jit
 def _synthesis(given: Reflection) -> Rates:
     unit = frozen(cutoff(given))
@@ -199,7 +196,7 @@ def _synthesis(given: Reflection) -> Rates:
 
 def _poles(given: Reflection) -> Complex[Array, " n"]:
     """The stable roots, polished and made differentiable by one Newton step."""
-    found = _roots_of_power(given, +1)
+    found = roots_of_power(given.zeros, given.scale**2)
     found = found[jnp.argsort(jnp.imag(found))][: given.zeros.size]
     far = jnp.concatenate([found[:, None] - given.zeros, found[:, None] - jnp.conj(given.zeros)], axis=1)
     product = jnp.prod(far, axis=1)
@@ -207,9 +204,11 @@ def _poles(given: Reflection) -> Complex[Array, " n"]:
 
 
 def bands(given: Reflection) -> tuple[Float[Array, " 2n"], Bool[Array, " 2n-1"]]:
-    """Frequencies (rad/s, sorted, outside the gradient) among which every edge of |F| < 1 is, and which pieces between them are inside."""
+    """Every edge of |F| < 1 (rad/s, sorted, the first one repeated; outside the gradient), and which pieces between are inside."""
     unit = frozen(cutoff(given))
-    edges = unit * jnp.sort(jnp.real(_roots_of_power(Reflection(given.zeros / unit, given.scale / unit**given.zeros.size), -1)))
+    found = roots_of_power(given.zeros / unit, -((given.scale / unit**given.zeros.size) ** 2))
+    at, real = jnp.real(found), jnp.abs(jnp.imag(found)) < REAL
+    edges = unit * jnp.sort(jnp.where(real, at, jnp.min(jnp.where(real, at, jnp.max(at)))))
     middle = (edges[1:] + edges[:-1]) / 2
     return edges, jnp.prod(jnp.abs(middle[:, None] - frozen(given.zeros)) / unit, axis=1) < 1
 
