@@ -1,7 +1,7 @@
 """The command line: parses, calls the study, prints. What needs JAX or pictures is imported where it is used.
 
-Exit 0: done. 1: the run failed or was stopped. 2: the input is wrong, in one line. With --json, standard output is one JSON object;
-words go to standard error.
+Exit 0: done. 1: the run failed, was stopped or lost one of its processes. 2: the input is wrong, in one line. With --json, standard
+output is one JSON object; words go to standard error.
 """
 
 import contextlib

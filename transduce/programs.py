@@ -85,15 +85,15 @@ ONCE: dict[str, Any] = {**QUICK, "xla_backend_optimization_level": 0}
 def compiled(
     function: Callable[..., Any], like: Callable[..., Any] | None = None, tag: str = "", options: dict[str, Any] | None = None
 ) -> Callable[..., Any]:
-    """The function, compiled; its arrays are traced and everything else is static.
+    """The function, compiled; its arrays are traced and everything else is static. It is called with values, under no transformation.
 
     Args:
         function: of trees of arrays and static leaves, to a tree of arrays.
         like: from the same arguments to a tree of the answer's structure; None: the answer is made of dicts, lists and tuples only.
         tag: tells programs of the same function and the same tree of arrays apart.
-        options: of the compiler, such as ``ONCE``.
+        options: of the compiler, such as ``ONCE``, whether programs are kept or not: last bits hang on them.
     """
-    plain = eqx.filter_jit(function)
+    plain = _plain(function, options)
 
     def call(*arguments: Any) -> Any:
         place = _place.get()
@@ -109,6 +109,22 @@ def compiled(
         shape = re.sub(r" at 0x[0-9a-f]+", "", str(tree))
         answer = _program(place, f"{function.__qualname__} {tag} {shape}", flat, leaves, options)(leaves)
         return answer if like is None else jax.tree.unflatten(jax.tree.structure(like(*arguments)), answer)
+
+    return call
+
+
+def _plain(function: Callable[..., Any], options: dict[str, Any] | None) -> Callable[..., Any]:
+    """Compiled where nothing is kept."""
+    asked: dict[str, Any] = {"compiler_options": options}
+    wanted, bare = eqx.filter_jit(function, **asked), eqx.filter_jit(function)
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return wanted(*arguments)
+        except jax.errors.JaxRuntimeError as error:
+            if not _unknown(error):
+                raise
+            return bare(*arguments)
 
     return call
 
@@ -131,9 +147,14 @@ def _built(lowered: jax.stages.Lowered, options: dict[str, Any] | None) -> Calla
     try:
         return lowered.compile(compiler_options=options)
     except jax.errors.JaxRuntimeError as error:
-        if "compile option" not in str(error):
+        if not _unknown(error):
             raise
-        return lowered.compile()  # a later XLA without this option
+        return lowered.compile()
+
+
+def _unknown(error: jax.errors.JaxRuntimeError) -> bool:
+    """Whether it is that a later XLA has an option no more."""
+    return "compile option" in str(error)
 
 
 def _read(file: pathlib.Path) -> bytes | None:

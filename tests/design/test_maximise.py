@@ -11,6 +11,8 @@ from jaxtyping import Array
 from scipy.optimize import differential_evolution
 
 from transduce import parameters
+from transduce.design import ascent
+from transduce.design import maximise as module
 from transduce.design.maximise import ChunkReport, maximise
 from transduce.design.optimum import Status
 from transduce.design.targets import Bound, Targets
@@ -210,6 +212,7 @@ def test_nothing_free():
         ({"objective": lambda p: jnp.stack([p.x, p.y])}, r"must return a scalar, but its shape is \(2,\)"),
         ({"starts": 0}, "starts must be at least 1, but is 0"),
         ({"steps": 0}, "steps must be at least 1"),
+        ({"batch": 0}, "batch must be at least 1"),
         ({"free": ("z",)}, "the model has no parameter 'z'"),
         ({"resume": {}}, "resume must be the state of a run with the same"),
     ],
@@ -254,6 +257,30 @@ def test_progress_and_going_on_from_a_chunk():
     same(whole, maximise(bowl, Plane(), ("x", "y"), targets=targets, chunk=30, resume=reports[2].state, **FEW))
     with pytest.raises(ValueError, match="resume must be the state of a run with the same"):
         maximise(bowl, Plane(), ("x", "y"), targets=targets, resume=reports[2].state, starts=7)
+
+
+def test_any_number_of_starts_takes_turns_in_the_memory_of_a_batch(monkeypatch):
+    """The same starts and answer to rounding as all at a time, and the same bits whatever is gone on from; no call has more lanes."""
+    sizes, walk = set(), ascent.walk
+
+    def seen(problem: Any, lanes: Any, *rest: Any) -> Any:
+        sizes.add(len(lanes.x))
+        return walk(problem, lanes, *rest)
+
+    for place in (module, ascent):  # all starts, and single points
+        monkeypatch.setattr(place, "walk", seen)
+    reports: list[ChunkReport] = []
+    targets = Targets({"product": Bound(max=1.0), "x": Bound(min=1.25)})
+    asked: dict[str, Any] = {"targets": targets, "starts": 20, "chunk": 10}
+    together = maximise(bowl, Plane(), ("x", "y"), **asked)
+    assert sizes == {20}
+    sizes.clear()
+    whole = maximise(bowl, Plane(), ("x", "y"), progress=reports.append, batch=8, **asked)
+    assert sizes == {8} and whole.history.shape == together.history.shape and len(whole.starts) == 20
+    np.testing.assert_allclose(whole.history, together.history, rtol=1e-9)  # rounding, grown over the steps
+    assert whole.steps == together.steps and abs(whole.value - together.value) < CLOSED_FORM
+    same(whole, maximise(bowl, Plane(), ("x", "y"), batch=8, resume=reports[1].state, **asked))
+    same(together, maximise(bowl, Plane(), ("x", "y"), batch=20, **asked))
 
 
 def test_the_objective_is_traced_once_and_not_again_for_other_targets_boxes_or_values():

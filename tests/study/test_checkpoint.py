@@ -259,5 +259,34 @@ def test_a_binding_names_what_bits_hang_on():
     from transduce.study.source import read
 
     bound = checkpoint.binding(read(None), "optimise")
-    assert {"task", "config.toml", "transduce", "jax", "jaxlib", "numpy", "the device", "the float type", "XLA_FLAGS"} <= bound.keys()
-    assert all(isinstance(value, str) for value in bound.values())
+    named = {"task", "config.toml", "transduce", "jax", "jaxlib", "numpy", "the device", "the processor", "the float type", "XLA_FLAGS"}
+    assert named <= bound.keys()
+    assert all(isinstance(value, str) and value for value in bound.values())
+
+
+def test_on_another_processor_a_run_goes_on_and_says_so(folder, capsys):
+    old, new = (BOUND | {"the processor": name} for name in ("A, features 1", "B, features 2"))
+    filled(folder, old)
+    assert loaded(folder, old) == 2 and capsys.readouterr().err == ""
+    assert loaded(folder, new) == 2
+    words = "goes on on another processor, B, features 2, and was on A, features 1: its last digits may be others"
+    assert capsys.readouterr().err == f"transduce: {folder.path}: {words}\n"
+    with pytest.raises(WrongInput, match="but jax is 2 and was 1"):
+        loaded(folder, new | {"jax": "2"})
+
+
+@pytest.mark.parametrize(
+    ("told", "other", "same"),
+    [
+        ("model name\t: X\nflags\t: fpu avx2 fma\n", "model name\t: X\nflags\t: fma avx2 ibrs\n", True),  # not of arithmetic
+        ("model name\t: X\nflags\t: avx2 fma\n", "model name\t: X\nflags\t: avx2 fma avx512f\n", False),
+        ("model name\t: X\nflags\t: avx2\n", "model name\t: Y\nflags\t: avx2\n", False),
+        ("Features\t: fp asimd\n", "Features\t: fp asimd sve\n", False),
+        ("", "\n", True),
+    ],
+)
+def test_a_processor_is_its_model_and_its_features(told, other, same, tmp_path):
+    for name, text in (("one", told), ("other", other)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = [checkpoint.processor(tmp_path / name) for name in ("one", "other", "none")]
+    assert (found[0] == found[1]) is same and all(found) and "features" not in found[2]

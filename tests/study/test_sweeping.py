@@ -1,29 +1,31 @@
-"""``transduce sweep``: what its table may say, its answers against the library's, and the same bits after a stop and in two processes."""
+"""``transduce sweep``: what its table may say, its answers against the library's, and the same bits after a stop."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
 import pathlib
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import transduce as td
 from transduce import parameters
-from transduce.cli import main
+from transduce.cli import _keeper, main
+from transduce.protocols.transfer import samples_wanted
 from transduce.report.progress import SweepProgress
-from transduce.study import aims, config, sweeping
+from transduce.study import aims, config, sweeping, swept
 from transduce.study.source import BUNDLED, WrongInput, read
 from transduce.units import MHz, km, ms, mW, to_hz
 
-ROOT = pathlib.Path(__file__).parents[2]
+from .. import ALGEBRA, GRADIENT
+
 TEXT = BUNDLED.read_text(encoding="utf-8")
 LINES = TEXT.count("\n")
 POWER, KAPPA, LENGTH = "device.lab.pump_power", "device.lab.kappa_e_ext", "path.fibre.length"
@@ -36,7 +38,6 @@ chunk = 8
 "device.lab.pump_power" = { from = "1 mW", to = "1 W", points = 7, spacing = "log" }
 "device.lab.kappa_e_ext" = ["1 MHz", "5 MHz", "50 MHz"]
 """
-ALGEBRA = 1e-12
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -194,6 +195,73 @@ def test_the_answers_are_those_of_the_library(study, whole):
     assert answer["axes"][KAPPA]["parameters"][KAPPA]["values"] == pytest.approx([1e6, 5e6, 50e6], rel=ALGEBRA)
 
 
+def test_the_gradients_are_those_of_the_answers(study, whole):
+    """Against JAX's through each device alone, on the carrier, and against central differences of what the sweep itself answers."""
+    setting = config.load(read(study))
+    asked = sweeping.load(setting, aims.load(setting))
+    gradients = {name: np.load(whole / "sweep" / "gradients" / f"{name}.npy")[:, 0] for name in asked.figures}
+    powers, kappas = np.geomspace(1 * mW, 1.0, 7), np.array([1, 5, 50]) * MHz
+    assert np.all(np.isfinite(list(gradients.values())))
+
+    def up_and_through(power: Any, kappa: Any) -> Any:
+        lab = parameters.replace(setting.parts, {POWER: power, KAPPA: kappa})["device"]["lab"]
+        up, down = (lab.linear_system().conversion(*way) for way in (("microwave", "optical"), ("optical", "microwave")))
+        return jnp.stack([up.power(0.0) * down.power(0.0) * 10 ** -(0.05 + 0.02), up.added_noise(0.0)])
+
+    slopes = jax.jit(jax.jacfwd(up_and_through))
+    for flat in (0, 10, 20):
+        found = [gradients[name][flat] for name in ("efficiency", "up.added_noise_input")]
+        np.testing.assert_allclose(found, slopes(powers[flat // 3], kappas[flat % 3]), rtol=GRADIENT)
+    step, flats = 1e-4, np.array([4, 10])
+    rows = np.column_stack([np.outer([1 - step, 1 + step], powers[flats // 3]).ravel(), np.tile(kappas[flats % 3], 2)])
+    with _keeper(setting.source.text)("sweep"):
+        program = sweeping.prepared(setting, asked, None).program
+        answers = jax.device_get(program(np.resize(rows, (program.chunk, 2))))
+    for name, gradient in gradients.items():
+        low, high = answers[name][0][:4].reshape(2, 2)
+        # the third derivative is of the order of the first over P^2, so the difference is off by step^2
+        np.testing.assert_allclose((high - low) / (2 * step * powers[flats // 3]), gradient[flats], rtol=10 * step**2)
+
+
+@pytest.mark.slow
+def test_what_is_not_resolved_is_counted(tmp_path, capsys):
+    """Against the number of samples that the library wants for each design, and against figures at more samples."""
+    kappas, found = np.array([0.2, 5, 50]) * MHz, {}
+    table = '[sweep]\nfigures = ["efficiency", "average_fidelity"]\nchunk = 8\nresolution = {}\n'
+    table += '[sweep.axes]\n"device.lab.kappa_e_ext" = ["0.2 MHz", "5 MHz", "50 MHz"]\n'
+    for resolution in (64, 464, 512):
+        file, folder = tmp_path / f"{resolution}.toml", tmp_path / str(resolution)
+        file.write_text(TEXT + table.format(resolution), encoding="utf-8")
+        assert main(["sweep", str(file), "--out", str(folder)]) == 0
+        said = capsys.readouterr().out
+        answer = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        found[resolution] = {one.stem: np.load(one) for one in (folder / "sweep" / "figures").glob("*.npy")}
+        assert (f"resolved in {answer['unresolved']} designs" in said) is (answer["unresolved"] > 0) and answer["unstable"] == 0
+        setting = config.load(read(file))
+        made = [setting.assemble(parameters.replace(setting.parts, {KAPPA: kappa})) for kappa in kappas]
+        wanted = [float(samples_wanted(link.link().prepare().poles, transfer.photon)) for transfer, link in made]
+        np.testing.assert_allclose(found[resolution]["samples_wanted"], wanted, rtol=1e-9)
+        assert answer["unresolved"] == np.sum(np.array(wanted) > 1.1 * resolution) == {64: 3, 464: 2, 512: 0}[resolution]
+    for rough, error in ((464, 1e-9), (64, 0.05)):
+        np.testing.assert_allclose(found[rough]["average_fidelity"], found[512]["average_fidelity"], rtol=error)
+        assert np.array_equal(found[rough]["efficiency"], found[512]["efficiency"])
+
+
+def test_unresolved_designs_are_those_that_want_more_samples(tmp_path):
+    """Of answers that are made up, as a photon's take long to compile: more by a tenth will do, and NaN is unstable instead."""
+    setting, asked = loaded(tmp_path, '[sweep]\nfigures = ["average_fidelity"]\nresolution = 100\naxes."path.fibre.length" = ["1 km"]')
+    wanted = np.array([50.0, 110.0, 110.1, np.nan, np.inf, 1e9])
+
+    def made_up(parts: dict[str, Any]) -> dict[str, Any]:
+        length = parameters.get(parts, LENGTH)
+        return {"average_fidelity": 0.5 + 0 * length, "samples_wanted": jnp.asarray(wanted)[jnp.round(length / km).astype(int)]}
+
+    found = td.sweep(made_up, setting.parts, {LENGTH: np.arange(6) * km})
+    answer = swept.answer(setting, dataclasses.replace(asked, axes={LENGTH: np.arange(6) * km}), found, {})
+    assert (answer["designs"], answer["unresolved"], answer["unstable"]) == (6, 3, 1)
+    assert swept.lines(answer)[-1] == "the mode that the receiver absorbs is not resolved in 3 designs: raise [sweep] resolution"
+
+
 def test_the_folder_of_a_run(study, whole, capsys):
     assert {path.name for path in whole.iterdir()} == {"config.toml", "config.resolved.json", "run.json", "result.json", "sweep"}
     run = json.loads((whole / "run.json").read_text(encoding="utf-8"))
@@ -217,6 +285,7 @@ def test_an_estimate_writes_nothing(study, tmp_path, capsys, monkeypatch):
 
 
 def test_stopped_in_mid_run_and_resumed_to_the_same_bits(study, whole, tmp_path, monkeypatch, capsys):
+    """As if on another processor, which is said."""
     folder, report = tmp_path / "a run", SweepProgress.report
 
     def deaf(self: SweepProgress, done: int, *rest: Any) -> None:
@@ -231,10 +300,14 @@ def test_stopped_in_mid_run_and_resumed_to_the_same_bits(study, whole, tmp_path,
     assert shown.out == "" and shown.err.splitlines()[0].startswith("21 designs, 8 per call; results ")
     assert shown.err.splitlines()[-1] == f"transduce: stopped at design 8 of 21; go on with: transduce resume '{folder}'"
     assert not (folder / "result.json").exists() and not (folder / "lock").exists()
+    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (folder / "run.json").write_text(json.dumps(told | {"processor": "A"}), encoding="utf-8")
     seen: list[int] = []
     monkeypatch.setattr(SweepProgress, "report", lambda self, done, *rest: seen.append(done))
     assert main(["resume", str(folder), "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
+    shown = capsys.readouterr()
+    answer, words = json.loads(shown.out), f"goes on on another processor, {told['processor']}, and was on A: its last digits may be others"
+    assert shown.err.startswith(f"transduce: {folder}: {words}\n") and answer["run"]["processor"] == told["processor"]
     assert seen == [16, 21] and answer["run"]["resumed"] == 1 and same(folder, whole)
 
 
@@ -299,26 +372,3 @@ def test_wrong_arguments(arguments, what, study, capsys):
     assert main(["sweep", str(study), *arguments]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err.count("\n") == 1 and what in shown.err
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_bits_of_one(study, whole, tmp_path):
-    """Both compute; the first alone speaks, and refuses for both a folder that holds a run."""
-    inherited = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
-
-    def both() -> list[tuple[int, str, str]]:
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            address = f"localhost:{free.getsockname()[1]}"
-        words = [sys.executable, "-m", "transduce", "sweep", str(study), "--out", str(tmp_path / "two"), "--coordinator", address]
-        options: dict[str, Any] = {"cwd": ROOT, "env": inherited, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        runs = [subprocess.Popen([*words, "--processes", "2", "--process", str(k)], **options) for k in (0, 1)]
-        said = [run.communicate(timeout=200) for run in runs]
-        return [(run.returncode, *words) for run, words in zip(runs, said, strict=True)]
-
-    first, second = both()
-    assert (first[0], second[:2]) == (0, (0, "")), (first, second)
-    assert first[1].endswith(f"written to {tmp_path / 'two'}\n") and "design" not in second[2]
-    assert same(tmp_path / "two", whole) and len(list((tmp_path / "two" / "sweep").glob("chunks.*"))) == 2
-    first, second = both()
-    assert first[0] == second[0] == 2 and "holds a run" in first[2] and second[1] == ""

@@ -35,6 +35,7 @@ SHARE = 0.5
 CHECKED = 256
 """Designs on which single precision is compared with double, the corners of the grid's index range among them."""
 Progress = Callable[[int, int, float, float], Any]
+Meet = Callable[[str], Any]
 
 
 class Estimate(NamedTuple):
@@ -65,6 +66,7 @@ class Prepared:
         folder: where the answers go; None: to memory.
         memory: bytes that working sets may take together.
         single_error: the largest relative error of single precision on a sample; None in double.
+        meet: waits for every process.
     """
 
     designs: Designs
@@ -72,6 +74,7 @@ class Prepared:
     folder: pathlib.Path | None
     memory: int
     single_error: float | None
+    meet: Meet
 
     @property
     def layout(self) -> stored.Layout:
@@ -105,7 +108,7 @@ class Prepared:
             self._compute(kept, progress)
         finally:
             arrays = kept.close()
-        _meet("transduce sweep: done")
+        self.meet("transduce sweep: done")
         question = self.program.question
         parts = arranged(arrays, self.designs, self.program.names, question.gradients)
         return Sweep(self.designs, question.model, chunk=self.program.chunk, single_error=self.single_error, **parts)
@@ -154,7 +157,7 @@ def _parts(found: dict[str, tuple[np.ndarray, np.ndarray]], size: int, gradients
 
 
 def _meet(name: str) -> None:
-    """Wait for every process."""
+    """Wait for every process, over JAX's own collectives."""
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
 
@@ -173,8 +176,9 @@ def prepare(
     precision: str = "double",
     tolerance: float = 1e-4,
     devices: Sequence[jax.Device] | None = None,
+    meet: Meet = _meet,
 ) -> Prepared:
-    """A sweep, checked and compiled but not run; the arguments are those of ``sweep``."""
+    """A sweep, checked and compiled but not run; the arguments are those of ``sweep``, and how the processes wait for each other."""
     if precision not in ("double", "single"):
         raise ValueError(f'sweep: precision must be "double" or "single", but is {precision!r}')
     if chunk is not None and (chunk < LEAST or chunk & (chunk - 1)):
@@ -191,16 +195,16 @@ def prepare(
     room = budget if own is None else int(SHARE * own)
     program = fitted(question, asked.count, room, mesh, before.get("chunk") if chunk is None and before is not None else chunk)
     if place is not None:
-        program = _claimed(place, program, asked)
+        program = _claimed(place, program, asked, meet)
     else:
         needed = stored.Layout(program.names, len(question.gradients), question.type).bytes * asked.count
         if needed + program.working > budget:
             raise ValueError(f"sweep: the results take {needed} bytes and memory is {budget}: give folder=, and they are kept there")
         room -= needed if own is None else 0
-    return Prepared(asked, program, place, room, _single_error(program, asked, tolerance) if question.single else None)
+    return Prepared(asked, program, place, room, _single_error(program, asked, tolerance) if question.single else None, meet)
 
 
-def _claimed(folder: pathlib.Path, program: Program, asked: Designs) -> Program:
+def _claimed(folder: pathlib.Path, program: Program, asked: Designs, meet: Meet) -> Program:
     """The program with which a folder goes on, after it has been made where it is new.
 
     Raises:
@@ -215,7 +219,7 @@ def _claimed(folder: pathlib.Path, program: Program, asked: Designs) -> Program:
             layout = stored.Layout(program.names, len(question.gradients), question.type)
             stored.make(folder, layout, asked.count, wanted)
     finally:
-        _meet("transduce sweep: folder")
+        meet("transduce sweep: folder")
     found = stored.request(folder) or {}
     if jax.process_count() > 1 and found.get("chunk") != program.chunk and {**found, "chunk": 0} == {**wanted, "chunk": 0}:
         return built(question, found["chunk"], program.devices)

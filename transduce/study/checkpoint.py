@@ -2,16 +2,20 @@
 
 A checkpoint is an npz file with its SHA-256 behind it. It is written whole to a file of its own, which then takes the name
 ``checkpoint.npz``, the last one that of ``checkpoint.previous.npz``: at any instant one of them is whole. It says what the run's bits
-hang on (its binding), and only a run with the same goes on from it.
+hang on (its binding), and only a run with the same goes on from it; on another processor it does so with a warning.
 
 One is written at each chunk's end at which all of them together have cost at most ``SHARE`` of the run's time, and whenever the run is
 asked to stop. So a kill loses at most one chunk or, where chunks are quicker than 1/SHARE checkpoints, those since the last one.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import pathlib
+import platform
+import re
 import shlex
 import sys
 import time
@@ -32,6 +36,10 @@ SHARE = 0.008
 """Of a run's time, at most, in checkpoints: what they and the progress may cost together is 1 %."""
 FIRM = ("task", "config.toml")
 """What no force makes another run's checkpoint this one's."""
+SOFT = "the processor"
+"""What only warns: code compiled for other features rounds otherwise."""
+_FEATURE = re.compile(r"(avx|fma|f16c|sse|ssse|bmi|amx|asimd|sve|sme)\w*")
+"""Of a processor's features, those that compiled code does arithmetic with."""
 _TOLD = "told"
 """The array that holds, as JSON, what is no array."""
 
@@ -60,9 +68,26 @@ def binding(source: Source, task: str) -> dict[str, str]:
         "its source code": sources()[:12],
         **found["packages"],
         "the device": f"{found['device']['platform']} {found['device']['kind']}",
+        SOFT: processor(),
         "the float type": found["dtype"],
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", "unset"),
     }
+
+
+def processor(told: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> str:
+    """The model of this machine's processor, and a digest of the features that last digits hang on, where the system tells them."""
+    lines: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        rows = (line.partition(":") for line in told.read_text(encoding="utf-8", errors="replace").splitlines())
+        lines = {key.strip(): value.strip() for key, _, value in rows}
+    model = lines.get("model name") or platform.processor() or platform.machine()
+    features = sorted(one for one in (lines.get("flags") or lines.get("Features", "")).split() if _FEATURE.fullmatch(one))
+    return f"{model}, features {hashlib.sha256(' '.join(features).encode()).hexdigest()[:8]}" if features else model
+
+
+def moved(was: str | None, now: str) -> str:
+    """What to say of a run that goes on on this processor and was on that one; nothing where they are the same or that one is unknown."""
+    return "" if was in (None, now) else f"goes on on another processor, {now}, and was on {was}: its last digits may be others"
 
 
 def packed(saved: Saved, bound: Mapping[str, str]) -> bytes:
@@ -90,7 +115,7 @@ def unpacked(raw: bytes) -> tuple[Saved, dict[str, str]] | None:
 
 def refusal(bound: Mapping[str, str], now: Mapping[str, str], force: bool) -> str:
     """Why a run with one binding must not go on from a checkpoint with another; nothing where it may."""
-    changed = [name for name in {**now, **bound} if now.get(name) != bound.get(name)]
+    changed = [name for name in {**now, **bound} if name != SOFT and now.get(name) != bound.get(name)]
     if any(name in FIRM for name in changed):
         return f"must be as the run began, but {next(name for name in FIRM if name in changed)} is another now: begin a new run"
     if not changed or force:
@@ -138,6 +163,8 @@ class Checkpoints:
                 refusals.append(refused)
                 continue
             self._latest = found[0]
+            if words := moved(found[1].get(SOFT), self.bound.get(SOFT, "")):
+                print(f"transduce: {self.folder.path}: {words}", file=sys.stderr)
             break
         if self._latest is None and refusals:
             raise WrongInput(f"{self.folder.path}: {refusals[0]}")

@@ -1,15 +1,22 @@
-"""One run in several processes, on one host or many, through JAX's own runtime: the first one speaks, holds the folder and writes."""
+"""One run in several processes, on one host or many: the first one speaks, holds the folder and writes.
+
+They find each other through JAX's own runtime. That one ends every process by an abort when one is lost, so on CPUs, whose programs need
+nothing more of it, it is left once all have met; from there on they wait for each other over ``ties`` of their own.
+"""
 
 import contextlib
+import contextvars
 import os
 import sys
 from collections.abc import Callable, Iterator
 
 from .record import Folder
 from .source import WrongInput
+from .ties import Ties, tied
 
 HEARTBEAT = 20
-"""Seconds without a word after which a process counts as lost, and the others end."""
+"""Seconds without a word after which JAX's runtime takes a process for lost."""
+_ties: contextvars.ContextVar[Ties | None] = contextvars.ContextVar("ties", default=None)
 
 
 def join(distributed: bool, coordinator: str | None, count: int | None, own: int | None) -> None:
@@ -32,13 +39,15 @@ def join(distributed: bool, coordinator: str | None, count: int | None, own: int
     if not (distributed or any(stated)):
         return
     import jax
-    from jax.experimental import multihost_utils
 
     try:
         with _silent():
             jax.distributed.initialize(coordinator, count, own, heartbeat_timeout_seconds=HEARTBEAT)
-            multihost_utils.sync_global_devices("transduce: all are there")
-    except (ValueError, RuntimeError) as error:
+            if jax.process_count() > 1:
+                _ties.set(tied(coordinator))
+            if jax.default_backend() == "cpu":  # the compiler of a GPU shares its trials among the processes
+                jax.distributed.shutdown()
+    except (ValueError, RuntimeError, OSError) as error:
         words = " ".join(str(error).split())
         raise WrongInput(f"--distributed: must find its other processes, but does not: {words[:300]}") from None
 
@@ -57,34 +66,48 @@ def _silent() -> Iterator[None]:
         os.close(nowhere)
 
 
+def meet(_name: str = "") -> None:
+    """Wait for every process.
+
+    Raises:
+        Stopped: one is lost.
+    """
+    if (ties := _ties.get()) is not None:
+        ties.meet()
+
+
+def check(way_on: str) -> None:
+    """Raise ``Stopped`` if a process is lost; from now on, that one goes on in this way."""
+    if (ties := _ties.get()) is not None:
+        ties.way_on = way_on
+        ties.check()
+
+
 @contextlib.contextmanager
 def folder_of(make: Callable[[], Folder]) -> Iterator[Folder | None]:
     """The run's folder, held by the first process, and None in the others, once it is there for all.
 
     Raises:
         WrongInput: it cannot be held; the first process says why.
+        Stopped: a process is lost.
     """
-    import jax
-
-    if jax.process_count() == 1:
+    ties = _ties.get()
+    if ties is None:
         with make() as made:
             yield made
         return
-    import numpy as np
-    from jax.experimental import multihost_utils
-
     held: Folder | None = None
     why: BaseException | None = None
-    if jax.process_index() == 0:
+    if ties.own == 0:
         try:
             held = make()
         except (WrongInput, OSError) as error:
             why = error
     try:
-        there = bool(multihost_utils.broadcast_one_to_all(np.asarray(why is None)))
-        if not there:
+        if ties.meet("there" if why is None else "none") == "none":
             raise why or WrongInput("the first process has no folder to write into")
         yield held
+        ties.leave()
     finally:
         if held is not None:
             held.close()

@@ -23,6 +23,7 @@ import dataclasses
 import pathlib
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,8 +36,9 @@ from ..design.axes import COUNTER, Sample, designs
 from ..design.chunks import LEAST, free_memory
 from ..design.sweep import SHARE, Prepared, prepare
 from ..protocols.transfer import MOST_SAMPLES, samples_wanted
-from . import figures, swept
+from . import figures, processes, swept
 from .aims import Aims, known_figures, read_boxes, read_figure, read_parameter
+from .checkpoint import moved, processor
 from .config import Setting, quantity, scalars
 from .record import Folder, dumps, now, provenance
 from .resolved import resolved
@@ -226,7 +228,7 @@ def prepared(setting: Setting, asked: Sweeping, folder: pathlib.Path | None) -> 
     Raises:
         WrongInput: too little memory, or another sweep in the folder.
     """
-    options: dict[str, Any] = {"chunk": asked.chunk, "memory": asked.memory, "folder": folder}
+    options: dict[str, Any] = {"chunk": asked.chunk, "memory": asked.memory, "folder": folder, "meet": processes.meet}
     if folder is None:
         count = designs(asked.axes, setting.parts).count
         results = count * (8 * (len(asked.figures) + 1) * (1 + len(asked.gradients)) + 1)
@@ -241,14 +243,20 @@ def prepared(setting: Setting, asked: Sweeping, folder: pathlib.Path | None) -> 
 
 
 @contextlib.contextmanager
-def _stoppable(path: pathlib.Path, reached: list[str]) -> Iterator[Stops]:
-    """Signals are heard inside, and what ends the run there says how the user goes on."""
+def _stoppable(path: pathlib.Path, reached: list[str]) -> Iterator[Callable[[], None]]:
+    """Signals are heard inside, and what ends the run there says how the user goes on; ``check()`` ends it where it has been asked to."""
     stops, way_on = Stops(), f"go on with: transduce resume {shlex.quote(str(path))}"
+
+    def check() -> None:
+        stops.check()
+        processes.check(way_on)
+
     stops.begin()
     try:
-        yield stops
-    except Stopped:
-        raise Stopped(f"stopped {reached[-1]}; {way_on}") from None
+        check()
+        yield check
+    except Stopped as stopped:
+        raise Stopped(str(stopped) or f"stopped {reached[-1]}; {way_on}") from None
     except OSError as error:
         error.add_note(way_on)
         raise
@@ -270,24 +278,24 @@ def run(setting: Setting, aims: Aims, path: pathlib.Path, folder: Folder | None,
 
     Raises:
         WrongInput: the folder holds another sweep, or the memory is too small.
-        Stopped: the run has been asked to stop; what is done is kept.
+        Stopped: the run has been asked to stop, or a process is lost; what is done is kept.
         OSError: the folder cannot be written.
     """
     asked, clock, reached = load(setting, aims), time.perf_counter(), ["before the first chunk's end"]
     told: dict[str, Any] = {}
-    with _stoppable(path, reached) as stops:
+    with _stoppable(path, reached) as check:
         if folder is not None:
             told = _begun(setting, aims, asked, folder)
 
         def progress(done: int, count: int, rate: float, left: float) -> None:
             reached[:] = [f"at design {done} of {count}"]
             report(done, count, rate, left)
-            stops.check()
+            check()
 
         ready = prepared(setting, asked, path / swept.ARRAYS)
-        stops.check()
+        check()
         say(swept.estimated(ready.estimate()))
-        stops.check()
+        check()
         found = ready.run(progress)
         if folder is None:
             return {}
@@ -303,7 +311,9 @@ def _begun(setting: Setting, aims: Aims, asked: Sweeping, folder: Folder) -> dic
     before = folder.told("run.json")
     seed = next((axis.seed for axis in asked.axes.values() if isinstance(axis, Sample)), None)
     told = {**provenance(setting.source, seed), "task": TASK, "started": before.get("started", now())}
-    told["resumed"] = int(before.get("resumed", -1)) + 1
+    told |= {"resumed": int(before.get("resumed", -1)) + 1, "processor": processor()}
+    if words := moved(before.get("processor"), told["processor"]):
+        print(f"transduce: {folder.path}: {words}", file=sys.stderr)
     options = {name: getattr(asked, name) for name in ("chunk", "memory", "resolution")}
     wanted = {"axes": swept.shown(setting, asked.axes), "figures": list(asked.figures), "gradients": list(asked.gradients), **options}
     folder.text("config.resolved.json", dumps({**resolved(setting, aims, setting.parts), "sweep": wanted}))
