@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex
 
+from ..numerics import abs2
 from .lineshape import frozen
 
 _MOST = 100
@@ -36,20 +37,43 @@ def roots_of_power(zeros: Complex[Array, " n"], constant: ArrayLike) -> Complex[
     start = jnp.concatenate([zeros, jnp.conj(zeros)]) + radius * np.exp(1j * angle)
 
     def step(w: Complex[Array, " m"]) -> Complex[Array, " m"]:
-        value, slope = jnp.ones_like(w), jnp.zeros_like(w)
+        """w - p / (p' - p sum 1/(w - w_k)), in real numbers, whose loops vectorise."""
+        a, b = jnp.real(w), jnp.imag(w)
+        value, slope = (jnp.ones_like(a), jnp.zeros_like(a)), (jnp.zeros_like(a), jnp.zeros_like(a))
         for k in range(zeros.size):
-            factor = (w - x[k]) ** 2 + y2[k]
-            value, slope = value * factor, slope * factor + 2 * value * (w - x[k])
-        value, others = value + constant, jnp.zeros_like(w)
+            u = a - x[k], b
+            factor = u[0] * u[0] - b * b + y2[k], 2 * u[0] * b
+            slope = _sum(_product(slope, factor), _product(value, (2 * u[0], 2 * b)))
+            value = _product(value, factor)
+        value, others = (value[0] + constant, value[1]), (jnp.zeros_like(a), jnp.zeros_like(a))
         for k in range(count):
-            apart = w - w[k]
-            others = others + jnp.where(apart == 0, 0.0, 1 / jnp.where(apart == 0, 1.0, apart))
-        below = slope - value * others
-        return jnp.where(value == 0, w, w - value / jnp.where(below == 0, 1.0, below))
+            others = _sum(others, _inverse((a - a[k], b - b[k])))
+        away = _product(value, others)
+        move = _product(value, _inverse((slope[0] - away[0], slope[1] - away[1])))
+        return jax.lax.complex(a - move[0], b - move[1])
 
     def moves(state: tuple[Array, Array, Array]) -> Array:
-        count, w, last = state
-        return (count < _MOST) & jnp.any(jnp.abs(w - last) > _STILL * radius)
+        done, w, last = state
+        return (done < _MOST) & jnp.any(abs2(w - last) > (_STILL * radius) ** 2)
 
     _, found, _ = jax.lax.while_loop(moves, lambda state: (state[0] + 1, step(state[1]), state[1]), (jnp.ones((), int), step(start), start))
     return found
+
+
+_Pair = tuple[Array, Array]
+"""Real and imaginary part."""
+
+
+def _sum(one: _Pair, other: _Pair) -> _Pair:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _product(one: _Pair, other: _Pair) -> _Pair:
+    return one[0] * other[0] - one[1] * other[1], one[0] * other[1] + one[1] * other[0]
+
+
+def _inverse(one: _Pair) -> _Pair:
+    """1/z, and 0 of 0."""
+    square = one[0] * one[0] + one[1] * one[1]
+    scale = 1 / jnp.where(square == 0, 1.0, square)
+    return one[0] * scale, -one[1] * scale
