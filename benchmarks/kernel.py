@@ -9,7 +9,6 @@ import itertools
 import json
 import platform
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,47 +17,23 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize._numdiff import approx_derivative
 
-from benchmarks import peers
-from transduce.devices import chain
-from transduce.gaussian.capacity import bounds
+from benchmarks import active, capacity, peers
+from benchmarks.timing import (
+    OMEGA,
+    POINTS,
+    WEIGHT,
+    agreement,
+    compiled,
+    compiled_operations,
+    cpu_time,
+    in_blocks,
+    peak,
+    written_operations,
+)
 from transduce.linear.system import LinearSystem, Port
-from transduce.units import Hz, MHz
+from transduce.units import MHz
 
-POINTS = 1001
-OMEGA = np.linspace(-5, 5, POINTS) * MHz
-WEIGHT = 1 / np.sqrt(1 + (OMEGA / MHz) ** 2) / POINTS
-BLOCK = 16
-"""Designs per step of ``lax.map``: their arrays stay in the cache."""
 _RNG = np.random.default_rng(0)
-
-
-def cpu_time(call: Callable[[], Any], rounds: int = 3, least: float = 0.4) -> float:
-    """Seconds of all threads per call, the best of some rounds of repeated calls."""
-    call()
-    best = np.inf
-    for _ in range(rounds):
-        count, begun = 0, time.process_time()
-        while count == 0 or time.process_time() - begun < least:
-            call()
-            count += 1
-        best = min(best, (time.process_time() - begun) / count)
-    return best
-
-
-def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[..., Any], float]:
-    """The function, compiled and waited for, and the seconds that compiling took."""
-    begun = time.perf_counter()
-    program = jax.jit(function).lower(*arguments).compile()
-    return lambda *given: jax.block_until_ready(program(*given)), time.perf_counter() - begun
-
-
-def in_blocks(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda designs: jax.lax.map(function, designs, batch_size=BLOCK)
-
-
-def agreement(one: Any, other: Any) -> float:
-    """The largest relative difference; of designs that are NaN in both, none."""
-    return max(float(np.nanmax(np.abs(np.asarray(a) / np.asarray(b) - 1))) for a, b in zip(one, other, strict=True))
 
 
 # --- the systems ---------------------------------------------------------------------------------------------------------------------
@@ -104,8 +79,7 @@ def matrices(size: int, design: dict[str, Any]) -> dict[str, Any]:
 
 def spectra(size: int, design: dict[str, Any]) -> tuple[Any, Any]:
     """Efficiency and added noise of one design at all frequencies, as a user writes it."""
-    it = system(size, design).conversion("microwave", "optical")
-    return jax.vmap(it.figures)(OMEGA)
+    return system(size, design).conversion("microwave", "optical").figures(OMEGA)
 
 
 def objective(size: int, design: dict[str, Any]) -> Any:
@@ -117,13 +91,15 @@ def objective(size: int, design: dict[str, Any]) -> Any:
 
 
 def forward(size: int, count: int, full: bool) -> dict[str, Any]:
-    """One row of the scattering matrix against NumPy's batched solve for one row."""
+    """One row of the scattering matrix against NumPy's batched solve for one row, and the arithmetic per point."""
     design = draw(size, count, full)
     peer = matrices(size, design)
     ours, seconds = compiled(jax.vmap(lambda one: spectra(size, one)), design)
     same = agreement(ours(design), peers.numpy_row(**peer, omega=OMEGA))
     mine, other = cpu_time(lambda: ours(design)), cpu_time(lambda: peers.numpy_row(**peer, omega=OMEGA), 2)
-    return {"ratio": other / mine, "agreement": same, "compile_s": seconds, "ns_per_point": mine / count / POINTS * 1e9}
+    written = written_operations(lambda one: spectra(size, one), {name: value[0] for name, value in design.items()})
+    work = {"written_operations": written / POINTS, "compiled_operations": compiled_operations(ours) / count / POINTS}
+    return {"ratio": other / mine, "agreement": same, "compile_s": seconds, "ns_per_point": mine / count / POINTS * 1e9, **work}
 
 
 def value_and_gradient(count: int = 256) -> dict[str, Any]:
@@ -165,87 +141,23 @@ def dense_gradient(size: int = 6, count: int = 64) -> dict[str, Any]:
     return {"ratio": other / mine, "agreement": same, "compile_s": seconds, "ns_per_point": mine / count / POINTS * 1e9}
 
 
-def active(count: int) -> dict[str, Any]:
-    """A microwave, an optical and a Stokes mode, gate included, against an equally jitted plain solve with the same gate."""
-    design = {name: _rates(count) for name in ("e_ext", "e_int", "o_ext", "o_int", "s", "g", "squeezing")}
-    design |= {"squeezing": design["squeezing"] / 10, "n": _RNG.uniform(0.1, 1, count)}
-
-    def ours(one: dict[str, Any]) -> Any:
-        cold = jnp.zeros(())
-        ports = {"microwave": Port("e", one["e_ext"], cold), "optical": Port("o", one["o_ext"], cold)}
-        ports |= {"e loss": Port("e", one["e_int"], one["n"]), "o loss": Port("o", one["o_int"], cold), "s loss": Port("s", one["s"], cold)}
-        coupled = {"hopping": {("e", "o"): one["g"]}, "squeezing": {("e", "s"): one["squeezing"]}}
-        stable, flag = LinearSystem.build(dict.fromkeys("eos", cold), ports, **coupled).gate()
-        efficiency, noise = jax.vmap(stable.conversion("microwave", "optical").figures)(OMEGA)
-        return jnp.where(flag, efficiency @ WEIGHT - 0.1 * noise @ WEIGHT, jnp.nan)
-
-    def theirs(one: dict[str, Any]) -> Any:
-        e, o = one["e_ext"] + one["e_int"], one["o_ext"] + one["o_int"]
-        g, x, zero = -1j * one["g"], -1j * one["squeezing"], jnp.zeros((), complex)
-        drift = jnp.array([[-e / 2 + 0j, x, g], [-x, -one["s"] / 2 + 0j, zero], [g, zero, -o / 2 + 0j]])
-        grows = jnp.max(jnp.real(jnp.linalg.eigvals(jax.lax.stop_gradient(drift)))) >= 0
-        heat = jnp.stack([one["e_int"] * one["n"], one["s"], jnp.zeros(())])
-        efficiency, noise = peers.jax_row(drift, one["o_ext"], one["e_ext"], heat, OMEGA)
-        return jnp.where(grows, jnp.nan, efficiency @ WEIGHT - 0.1 * noise @ WEIGHT)
-
-    fast, seconds = compiled(in_blocks(jax.value_and_grad(ours)), design)
-    plain, _ = compiled(jax.vmap(jax.value_and_grad(theirs)), design)
-    (value, slopes), (known, known_slopes) = fast(design), plain(design)
-    same = agreement([value, slopes["squeezing"], slopes["g"]], [known, known_slopes["squeezing"], known_slopes["g"]])
-    mine, other = cpu_time(lambda: fast(design)), cpu_time(lambda: plain(design), 2)
-    unstable = int(np.sum(np.isnan(np.asarray(known))))
+def growth() -> dict[str, list[float]]:
+    """ns per point of the forward chain against designs, frequencies (of 64 designs) and modes (of 256)."""
     return {
-        "ratio": other / mine,
-        "agreement": same,
-        "unstable": unstable,
-        "compile_s": seconds,
-        "ns_per_point": mine / count / POINTS * 1e9,
+        "designs 16, 256, 4096": [forward_time(3, count, OMEGA) for count in (16, 256, 4096)],
+        "frequencies 101, 1001, 10001": [forward_time(3, 64, np.linspace(-5, 5, points) * MHz) for points in (101, 1001, 10001)],
+        "modes 2, 3, 5, 8": [forward_time(size, 256, OMEGA) for size in (2, 3, 5, 8)],
     }
 
 
-def capacity(count: int = 64) -> dict[str, Any]:
-    """Pure-loss capacity of a lossless chain with gradient, without a grid, against 1001 points of it; Q is proportional to g_max."""
-    edge = _rates(count)
+def forward_time(size: int, count: int, omega: Any) -> float:
+    design, weight = draw(size, count, full=False), np.full(omega.size, 1 / omega.size)
 
-    def exact(g: Any) -> Any:
-        return chain.capacity(chain.butterworth_reflection(5, g))
+    def sums(one: dict[str, Any]) -> list[Any]:
+        return [part @ weight for part in jax.vmap(system(size, one).conversion("microwave", "optical").figures)(omega)]
 
-    def grid(g: Any) -> Any:
-        rates = chain.butterworth(5, g)
-        ports = {"microwave": Port("m0", rates.kappa_first, jnp.zeros(())), "optical": Port("m4", rates.kappa_last, jnp.zeros(()))}
-        hopping = {(f"m{k}", f"m{k + 1}"): rates.coupling[k] for k in range(4)}
-        it = LinearSystem.build({f"m{k}": jnp.zeros(()) for k in range(5)}, ports, hopping=hopping).conversion("microwave", "optical")
-        omega = jnp.linspace(-4, 4, POINTS) * g
-        return jnp.sum(bounds(jax.vmap(it.power)(omega)).pure_loss) * 8 * g / (POINTS - 1) / Hz
-
-    ours, seconds = compiled(jax.vmap(jax.value_and_grad(exact)), edge)
-    peer, _ = compiled(jax.vmap(jax.value_and_grad(grid)), edge)
-    value, slope = ours(edge)
-    homogeneous = float(np.max(np.abs(np.asarray(slope) * edge / np.asarray(value) - 1)))
-    mine, other = cpu_time(lambda: ours(edge)), cpu_time(lambda: peer(edge))
-    return {"ratio": mine / other, "agreement": homogeneous, "grid_error": agreement([peer(edge)[0]], [value]), "compile_s": seconds}
-
-
-def fma_peak() -> float:
-    """Measured float64 operations per second of CPU time: BLAS on matrices that fit the cache."""
-    a = _RNG.normal(size=(512, 512))
-    return 2 * 512**3 / cpu_time(lambda: a @ a)
-
-
-def growth() -> dict[str, list[float]]:
-    """ns per point of the forward chain against designs, frequencies (at 64 designs) and modes."""
-    found: dict[str, list[float]] = {"designs 16, 256, 4096": [], "modes 2, 3, 5, 8": []}
-    for count in (16, 256, 4096):
-        found["designs 16, 256, 4096"].append(forward_time(3, count))
-    for size in (2, 3, 5, 8):
-        found["modes 2, 3, 5, 8"].append(forward_time(size, 256))
-    return found
-
-
-def forward_time(size: int, count: int) -> float:
-    design = draw(size, count, full=False)
-    ours, _ = compiled(in_blocks(lambda one: [part @ WEIGHT for part in spectra(size, one)]), design)
-    return cpu_time(lambda: ours(design)) / count / POINTS * 1e9
+    ours, _ = compiled(in_blocks(sums), design)
+    return cpu_time(lambda: ours(design)) / count / omega.size * 1e9
 
 
 ROWS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
@@ -254,24 +166,34 @@ ROWS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "dense forward, n=6, 64 x 1001, against numpy": (lambda: forward(6, 64, full=True), ">= 15 (firm 6)"),
     "value and gradient, chain, 10 parameters, against SciPy": (value_and_gradient, ">= 500 (firm 110)"),
     "value and gradient, dense n=6, against LAPACK autodiff": (dense_gradient, ">= 5"),
-    "active device, one, value and gradient, against a plain solve": (lambda: active(1), ">= 3"),
-    "active device, 256, value and gradient, against a plain solve": (lambda: active(256), ">= 20"),
-    "capacity with gradient, share of the 1001-point grid": (capacity, "<= 0.1"),
+    "active device, one, value and gradient, against a plain solve": (lambda: active.row(1), ">= 3"),
+    "active device, 256, value and gradient, against a plain solve": (lambda: active.row(256), ">= 20"),
+    "capacity, Butterworth of five, share of our own 1001-point grid": (capacity.butterworth, "<= 0.1"),
+    "capacity, three zeros at random, share of NumPy's grid": (lambda: capacity.drawn(3), "<= 0.1"),
+    "capacity, five zeros at random, share of NumPy's grid": (lambda: capacity.drawn(5), "<= 0.1"),
 }
 
 
 def main(out: str | None = None) -> None:
-    peak = fma_peak()
+    most = peak()
     rows = {}
     for name, (row, goal) in ROWS.items():
-        rows[name] = {**row(), "goal": goal}
-        print(f"{name:62} {rows[name]['ratio']:9.3g}   goal {goal:18} agreement {rows[name]['agreement']:.1e}", flush=True)
+        found = {**row(), "goal": goal}
+        for kind in ("written", "compiled"):
+            if f"{kind}_operations" in found:
+                found[f"{kind}_share_of_peak"] = found[f"{kind}_operations"] / found["ns_per_point"] * 1e9 / most
+        rows[name] = found
+        print(f"{name:62} {found['ratio']:9.3g}   goal {goal:18} " + "  ".join(_told(found)), flush=True)
     about = {"jax": jax.__version__, "numpy": np.__version__, "machine": platform.machine(), "cpus": jax.local_device_count()}
-    answer = {"about": about, "fma_peak_gflops_per_cpu_second": peak / 1e9, "rows": rows, "growth_ns_per_point": growth()}
-    print(json.dumps({name: answer[name] for name in ("fma_peak_gflops_per_cpu_second", "growth_ns_per_point")}))
+    answer = {"about": about, "peak_operations_per_cpu_second": most, "rows": rows, "growth_ns_per_point": growth()}
+    print(json.dumps({name: answer[name] for name in ("peak_operations_per_cpu_second", "growth_ns_per_point")}))
     if out is not None:
         with open(out, "w", encoding="utf-8") as file:
             json.dump(answer, file, indent=1)
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    return [f"{name} {value:.2g}" for name, value in found.items() if name not in ("ratio", "goal")]
 
 
 if __name__ == "__main__":

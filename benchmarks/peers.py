@@ -35,3 +35,28 @@ def numpy_objective(design: dict[str, Any], omega: Any, weight: Any) -> Any:
     """One number per design."""
     efficiency, noise = numpy_row(**design, omega=omega)
     return efficiency @ weight - 0.1 * noise @ weight
+
+
+def numpy_capacity(x: Any, y: Any, scale: Any, points: int) -> tuple[Any, Any, Any, Any]:
+    r"""-log2 |F|^2 on a grid, |F|^2 = prod [(w - x_k)^2 + y_k^2] / D^2, where it is positive, and its derivatives by formula.
+
+    Args:
+        x, y: real and imaginary parts of the zeros, (designs, n), rad/s.
+        scale: D, (designs,).
+        points: of the grid, over all frequencies where |F| < 1 can be.
+
+    Returns:
+        Its integral over w, (designs,), rad/s, and the derivatives in x, y, (designs, n), and D, (designs,).
+    """
+    beyond = scale ** (1 / x.shape[1])
+    low, high = np.min(x, axis=1) - beyond, np.max(x, axis=1) + beyond
+    omega = np.linspace(low, high, points, axis=1)
+    u, y = omega[:, :, None] - x[:, None], y[:, None]
+    factor = u**2 + y**2
+    power = np.prod(factor, axis=2) / scale[:, None] ** 2
+    inside = power < 1
+    weight = (high - low) / (points - 1) / np.log(2)
+    value = -np.sum(np.log(power), axis=1, where=inside) * weight
+    share = np.where(inside[:, :, None], 2 / factor, 0.0)
+    slopes = [np.einsum("bfn,bfn->bn", share, part) * weight[:, None] for part in (u, np.broadcast_to(-y, u.shape))]
+    return value, *slopes, 2 * np.sum(inside, axis=1) / scale * weight

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from ..numerics import abs2
-from .elimination import solve
+from .elimination import FULL, solve
+from .spectrum import over
 
 Value = Complex[Array, ""] | Float[Array, ""]
 Places = tuple[tuple[int, Value], ...]
@@ -164,7 +165,12 @@ class Conversion(eqx.Module):
         return self.figures(omega, image)[1]
 
     def figures(self, omega: Value, image: Value | float | None = None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """(power, added noise), from one solve; the power is that of the normal amplitude."""
+        """(power, added noise), from one solve, at one frequency or at many; the power is that of the normal amplitude."""
+        if jnp.ndim(omega) and self.output.size > FULL:
+            return jax.vmap(lambda omega: self._figures(omega, image))(omega)
+        return over(lambda own, omega: own[0]._figures(omega, own[1]), (self, image), omega)
+
+    def _figures(self, omega: Value, image: Value | float | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
         u, v, noise = self.output.transmission(self.source, omega)
         occupied = self.output.occupation[self.source] if image is None else image
         image = 0.0 if v is None else abs2(v) * (occupied + 1)

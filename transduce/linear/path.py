@@ -15,7 +15,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -24,6 +24,7 @@ from jaxtyping import Array, Complex, Float
 
 from ..numerics import abs2
 from .output import Output, Value
+from .spectrum import over
 
 _Pair = tuple[Value, Value]
 
@@ -127,55 +128,113 @@ class Path(eqx.Module):
         """With omega counted from a carrier."""
         return dataclasses.replace(self, offset=self.offset - carrier * self.width)
 
-    def _continuants(self, omega: Value) -> tuple[list[_Pair], _Pair]:
-        """(z_0 ... z_{n-1}), w, each as (real, imaginary): loops over real numbers vectorise."""
-        z: list[_Pair] = [(jnp.ones_like(self.strength), jnp.zeros_like(self.strength))]
-        for j in range(self.width.shape[-1]):
-            real, imaginary = self.damping[..., j], self.offset[..., j] - omega * self.width[..., j]
-            re, im = z[j]
-            re, im = real * re - imaginary * im, real * im + imaginary * re
-            if j:
-                loop, (before_re, before_im) = self.loops[..., j - 1], z[j - 1]
-                re, im = re - loop * before_re, im - loop * before_im
-            z.append((re, im))
-        return z[:-1], z[-1]
+    def _row(self) -> "_Row":
+        names = ("damping", "offset", "width", "loops", "heat", "heat_in")
+        places: dict[str, Any] = {name: tuple(jnp.unstack(getattr(self, name), axis=-1)) for name in names}
+        return _Row(**places, **{name: getattr(self, name) for name in ("amplitude", "strength", "outlet", "direct", "floor")})
 
     def transmission(self, omega: Value) -> tuple[Complex[Array, "*s"], Float[Array, "*s"]]:
-        """(S, noise of all other ports at the output), at one frequency (rad/s)."""
-        z, (re, im) = self._continuants(omega)
-        scale = 1 / _square((re, im))
-        hot = sum(self.heat[..., j] * _square(value) for j, value in enumerate(z)) * scale
-        direct = self.direct * _square((re - self.outlet * z[-1][0], im - self.outlet * z[-1][1])) * scale
-        a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
-        return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), self.floor + hot + direct
+        """(S, noise of all other ports at the output), at one frequency (rad/s), or, of one conversion, at many."""
+        return over(_Row.transmission, self._row(), omega)
 
     def shape(self, omega: Value) -> Float[Array, "*s"]:
         """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
-        return 1 / _square(self._continuants(omega)[1])
+        return over(_Row.shape, self._row(), omega)
 
     def power(self, omega: Value) -> Float[Array, "*s"]:
         """|S|^2."""
-        return self.strength * self.shape(omega)
+        return over(_Row.power, self._row(), omega)
 
     def added_noise(self, omega: Value) -> Float[Array, "*s"]:
         """The noise of all other ports, referred to the input."""
-        z, (re, im) = self._continuants(omega)
-        hot = sum(self.heat_in[..., j] * _square(value) for j, value in enumerate(z))
-        direct = self.direct * _square((re - self.outlet * z[-1][0], im - self.outlet * z[-1][1]))
-        return hot + (self.floor * _square((re, im)) + direct) / self.strength
+        return over(_Row.added_noise, self._row(), omega)
 
     def figures(self, omega: Value) -> tuple[Float[Array, "*s"], Float[Array, "*s"]]:
-        """(power, added noise)."""
-        return self.power(omega), self.added_noise(omega)
+        """(power, added noise), at one frequency or, of one conversion, at many: sooner than ``jax.vmap`` where gradients are taken."""
+        return over(_Row.figures, self._row(), omega)
 
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
         """|w|^2 and its first and second derivative with respect to omega."""
+        row = self._row()
 
         def first(omega: Value) -> tuple[Value, Value]:
-            return jax.jvp(lambda x: _square(self._continuants(x)[1]), (omega,), (jnp.ones(()),))
+            return jax.jvp(lambda x: _square(row.continuants(x)[-1]), (omega,), (jnp.ones(()),))
 
         (value, slope), (_, bend) = jax.jvp(first, (omega,), (jnp.ones(()),))
         return value, slope, bend
+
+
+class _Row(NamedTuple):
+    """A ``Path`` with its places apart."""
+
+    damping: tuple[Value, ...]
+    offset: tuple[Value, ...]
+    width: tuple[Value, ...]
+    loops: tuple[Value, ...]
+    heat: tuple[Value, ...]
+    heat_in: tuple[Value, ...]
+    amplitude: Value
+    strength: Value
+    outlet: Value
+    direct: Value
+    floor: Value
+
+    def continuants(self, omega: Value) -> list[_Pair]:
+        """z_1 ... z_n = w, each as (real, imaginary): loops over real numbers vectorise."""
+        z: list[_Pair] = []
+        for j, (real, offset, width) in enumerate(zip(self.damping, self.offset, self.width, strict=True)):
+            imaginary = offset - omega * width
+            if j == 0:
+                z.append((real, imaginary))
+                continue
+            (re, im), loop = z[-1], self.loops[j - 1]
+            re, im = real * re - imaginary * im, real * im + imaginary * re
+            z.append((re - loop, im) if j == 1 else (re - loop * z[-2][0], im - loop * z[-2][1]))
+        return z
+
+    def _hot(self, z: list[_Pair], heat: tuple[Value, ...]) -> Any:
+        """The sum of the heats times |z_j|^2."""
+        return sum((each * _square(value) for each, value in zip(heat[1:], z[:-1], strict=True)), start=heat[0])
+
+    def _direct(self, z: list[_Pair]) -> Value:
+        """What the output port's own occupation adds, times |w|^2."""
+        (re, im), (before_re, before_im) = z[-1], z[-2] if len(z) > 1 else (1.0, 0.0)
+        return self.direct * _square((re - self.outlet * before_re, im - self.outlet * before_im))
+
+    def transmission(self, omega: Value) -> tuple[Value, Value]:
+        z = self.continuants(omega)
+        re, im = z[-1]
+        scale = _inverse(_square(z[-1]))
+        a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
+        noise = self.floor + (self._hot(z, self.heat) + self._direct(z)) * scale
+        return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), noise
+
+    def shape(self, omega: Value) -> Value:
+        return _inverse(_square(self.continuants(omega)[-1]))
+
+    def power(self, omega: Value) -> Value:
+        return self.strength * self.shape(omega)
+
+    def added_noise(self, omega: Value) -> Value:
+        return self.figures(omega)[1]
+
+    def figures(self, omega: Value) -> tuple[Value, Value]:
+        z = self.continuants(omega)
+        whole = _square(z[-1])
+        noise = self._hot(z, self.heat_in) + (self.floor * whole + self._direct(z)) / self.strength
+        return self.strength * _inverse(whole), noise
+
+
+@jax.custom_jvp
+def _inverse(value: Value) -> Value:
+    """1/x, whose derivative divides no second time."""
+    return 1 / value
+
+
+@_inverse.defjvp
+def _inverse_jvp(primals: tuple[Value], tangents: tuple[Value]) -> tuple[Value, Value]:
+    inverse = _inverse(*primals)
+    return inverse, -(inverse * inverse) * tangents[0]
 
 
 def _square(pair: _Pair) -> Value:
