@@ -38,7 +38,7 @@ def system(one: dict[str, Any]) -> LinearSystem:
 
 
 def _objective(it: LinearSystem, points: int = POINTS) -> Any:
-    efficiency, noise = jax.vmap(it.conversion("microwave", "optical").figures)(OMEGA[:points])
+    efficiency, noise = it.conversion("microwave", "optical").figures(OMEGA[:points])
     return efficiency @ WEIGHT[:points] - 0.1 * noise @ WEIGHT[:points]
 
 

@@ -8,31 +8,16 @@ gradient: not counted); the ceilings are measured beside them.
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from benchmarks.kernel import draw, objective, spectra
-from benchmarks.timing import POINTS, compiled, written_operations
+from benchmarks.timing import POINTS, compiled, wall_time, written_operations
 
 BLOCK = 2048
 """Designs at once: 16 MB for each array over the frequencies."""
-
-
-def wall_time(call: Callable[[], Any], rounds: int = 5, least: float = 0.2) -> float:
-    """Seconds per call, the best of some rounds of repeated calls."""
-    jax.block_until_ready(call())
-    best = np.inf
-    for _ in range(rounds):
-        count, begun = 0, time.perf_counter()
-        while count == 0 or time.perf_counter() - begun < least:
-            jax.block_until_ready(call())
-            count += 1
-        best = min(best, (time.perf_counter() - begun) / count)
-    return best
 
 
 def ceilings(device: jax.Device, size: int = 4096) -> dict[str, float]:

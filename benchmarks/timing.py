@@ -26,14 +26,23 @@ _SUMS, _PRODUCTS = ("add", "sub", "neg"), ("mul", "div", "integer_pow")
 
 def cpu_time(call: Callable[[], Any], rounds: int = 3, least: float = 0.4) -> float:
     """Seconds of all threads per call, the best of some rounds of repeated calls."""
+    return _best(call, rounds, least, time.process_time)
+
+
+def wall_time(call: Callable[[], Any], rounds: int = 5, least: float = 0.2) -> float:
+    """Seconds per call, likewise."""
+    return _best(call, rounds, least, time.perf_counter)
+
+
+def _best(call: Callable[[], Any], rounds: int, least: float, clock: Callable[[], float]) -> float:
     jax.block_until_ready(call())
     best = np.inf
     for _ in range(rounds):
-        count, begun = 0, time.process_time()
-        while count == 0 or time.process_time() - begun < least:
+        count, begun = 0, clock()
+        while count == 0 or clock() - begun < least:
             jax.block_until_ready(call())
             count += 1
-        best = min(best, (time.process_time() - begun) / count)
+        best = min(best, (clock() - begun) / count)
     return best
 
 

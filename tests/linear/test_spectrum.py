@@ -113,3 +113,8 @@ def test_the_reverse_pass_sums_once():
         return sum("stablehlo.reduce(" in line and f"tensor<{OMEGA.size}xf64>" in line for line in text.splitlines())
 
     assert (sums(True), sums(False) > 10) == (1, True)
+
+
+def test_the_precision_and_the_shape_of_what_is_given():
+    found = over(resonance, (np.complex64(1j), np.float32(2.0)), np.zeros((2, 3), np.float32))
+    assert (found.dtype, found.shape) == (np.complex64, (2, 3)) and np.all(found == 0.5j)

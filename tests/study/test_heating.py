@@ -99,6 +99,7 @@ def test_two_laws_are_refused(tmp_path):
         study(tmp_path, LAWS["linear"], lab='heating_conductance = "1 W/K^3"')
 
 
+@pytest.mark.usefixtures("transfer_alone")
 def test_a_device_says_what_it_absorbs(tmp_path):
     setting = study(tmp_path, LAWS["linear"], lab="duty_cycle = 1e-3\nabsorbed_fraction = 0.5")
     answer = Evaluation(setting, aims.load(setting))(setting.parts)
@@ -149,6 +150,7 @@ def test_a_cooling_power_is_a_power(cooling, tmp_path):
         study(tmp_path, LAWS["linear"], more=FRIDGE.replace('"50 uW"', cooling))
 
 
+@pytest.mark.usefixtures("transfer_alone")
 def test_the_command_line_keeps_to_the_refrigerator(tmp_path, capsys):
     """Both converters at one stage, on for 1e-4 of the time: together they may have 50 uW / 1e-4 = 0.5 W, so 0.25 W each, not 1 W."""
     rest = TEXT[TEXT.index("[free]") :]

@@ -57,6 +57,7 @@ def test_a_qubit_outside_its_domain_has_no_objective(figure, tmp_path):
     assert list(np.isnan(value(jnp.array([599, 600, 601]) * us))) == [False, False, True]
 
 
+@pytest.mark.usefixtures("transfer_alone")
 def test_a_link_that_rings_too_long_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluate, "MOST_SAMPLES", 1024)
     file, _ = study(tmp_path, "10 kHz", "0 Hz")

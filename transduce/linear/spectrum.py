@@ -36,15 +36,16 @@ def over(function: Callable[[Any, Any], Any], tree: Any, omega: Float[Array, "*m
     """
     if not jnp.ndim(omega):
         return function(tree, omega)
-    flat = jnp.ravel(jnp.asarray(omega, float))
-    found = _over(lambda reals, omega: _reals(function(_joined(tree, reals), omega)), _reals(tree), flat)
+    kind = jnp.finfo(jnp.result_type(float, omega, *jax.tree.leaves(tree))).dtype
+    flat = jnp.ravel(jnp.asarray(omega, kind))
+    found = _over(lambda reals, omega: _reals(function(_joined(tree, reals), omega), kind), _reals(tree, kind), flat)
     return _joined(jax.eval_shape(function, tree, flat[0]), tuple(jnp.reshape(value, jnp.shape(omega)) for value in found))
 
 
-def _reals(tree: Any) -> Reals:
-    """The numbers of a tree, of each complex one its real and its imaginary part."""
-    numbers = [jnp.asarray(leaf, jnp.result_type(leaf, float)) for leaf in jax.tree.leaves(tree)]
-    return tuple(part for one in numbers for part in ((jnp.real(one), jnp.imag(one)) if jnp.iscomplexobj(one) else (one,)))
+def _reals(tree: Any, kind: Any) -> Reals:
+    """The numbers of a tree, of each complex one its real and its imaginary part, all of one precision."""
+    parts = [(jnp.real(one), jnp.imag(one)) if jnp.iscomplexobj(one) else (one,) for one in jax.tree.leaves(tree)]
+    return tuple(jnp.asarray(part, kind) for part in itertools.chain(*parts))
 
 
 def _joined(like: Any, reals: Reals) -> Any:
@@ -91,7 +92,7 @@ def _pushed(function: Figures, reals: Reals, omega: Array, moves: tuple[bool, ..
     def pull(cotangents: Array) -> Array:
         bars = tuple(jnp.split(cotangents, values))
         each = jax.vmap(lambda omega, bar: jax.vjp(lambda own: at(own, omega), own)[1](bar)[0])(omega, bars)
-        zeros = tuple(jnp.zeros((), one.dtype) for one in each)
+        zeros = (jnp.zeros((), omega.dtype),) * count
         return jnp.stack(jax.lax.reduce(each, zeros, lambda total, one: tuple(map(jnp.add, total, one)), (0,)))
 
     return jax.lax.custom_linear_solve(
