@@ -87,7 +87,8 @@ def test_pairs_keep_their_sources():
 ROUNDS = {"methods": ("dejmps", "epl"), "gate_error": 0.01, "readout_error": 0.02}
 
 
-@pytest.mark.parametrize("cutoff", [None, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cutoff", [None, 20])
 def test_rounds_are_seen_through(cutoff):
     """The pairs' causes by the meeting without them; the rounds' by their errors, or by no memories at all; and the raw pairs' own."""
     protocol, meeting = Distillation(SCENE["one"], **ROUNDS, cutoff=cutoff), SCENE["meeting"]
