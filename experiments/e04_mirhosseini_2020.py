@@ -75,7 +75,7 @@ def swapped(times: Any, width: float = 0.0, nodes: int = 4096) -> np.ndarray:
     rates, modes = np.linalg.eig(np.asarray(drift))
     start, end = system.modes.index("microwave"), system.modes.index("mechanical")
     weights = modes[:, end] * np.linalg.inv(modes)[:, :, start]
-    amplitude = np.einsum("nk,nkt->nt", weights, np.exp(rates[:, :, None] * np.asarray(times)))
+    amplitude = np.einsum("nk,nkt->nt", weights, np.expm1(rates[:, :, None] * np.asarray(times)))  # the weights add up to 0
     return np.asarray((np.abs(amplitude) ** 2).mean(axis=0))
 
 

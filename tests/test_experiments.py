@@ -36,11 +36,11 @@ def stored(name: str) -> dict:
     return json.loads((ROOT / "figures" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def assert_same(now: dict, then: dict, rtol: float = STORED, dark: float = 1e-300) -> None:
-    """All numbers of one tree are those of another; what is below ``dark`` in both is 0."""
+def assert_same(now: dict, then: dict, rtol: float = STORED) -> None:
+    """All numbers of one tree are those of another."""
     assert str(jax.tree.structure(now)) == str(jax.tree.structure(then))
     for one, other in zip(jax.tree.leaves(now), jax.tree.leaves(then), strict=True):
-        assert one == other if isinstance(one, str) else np.isclose(one, other, rtol=rtol, atol=dark), (one, other)
+        assert one == other if isinstance(one, str) else np.isclose(one, other, rtol=rtol, atol=1e-300), (one, other)
 
 
 def thinned(curve: dict[str, list], step: int) -> dict[str, list]:
