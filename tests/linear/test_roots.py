@@ -49,6 +49,15 @@ def test_equal_factors(n, sign):
     assert distance(found, 0.3 ** (0.5 / n) * np.exp(1j * np.pi * turn / n)) < CLOSED_FORM
 
 
+@pytest.mark.parametrize("constant", [-0.01, -0.1, -0.2, -1.0, -30.0])
+def test_roots_off_the_axis_are_found_from_beside_it(constant):
+    """w^2 (w^2 - 1)^2 + c, mirrored in both axes: six roots on the axis up to |c| = 4/27, then two; the spread from 2.2 rho to rho/1.8."""
+    zeros = np.array([0, 1, -1], complex)
+    found = np.asarray(jax.jit(roots_of_power)(jnp.asarray(zeros), constant))
+    assert np.sum(np.abs(found.imag) < CLOSED_FORM) == (6 if constant > -4 / 27 else 2)
+    assert distance(found, by_mpmath(zeros, constant)) < CLOSED_FORM
+
+
 def test_touching_roots():
     """(w^2 - 1)^2 - 1 touches 0 at w = 0: twice there to half the digits, and at +-sqrt 2 to all."""
     found = np.asarray(jax.jit(roots_of_power)(jnp.array([1.0, -1.0], complex), -1.0))
