@@ -1,4 +1,4 @@
-r"""Noise of a linear system: output occupation, input-referred added noise, pair moments, steady-state moments.
+r"""Noise of a linear system: output occupation, input-referred added noise, pair moments, steady-state moments and flux.
 
 All densities are normal-ordered, photons/s/Hz (dimensionless), without symmetrised halves. With the amplitudes of one output port,
 
@@ -129,3 +129,21 @@ def lyapunov(drift: Any, k: Any, signs: Any, occupation: Any, rows: tuple, n_mod
                 anomalous[i][j] = ordered[position[i, -1], position[j, 1]].conj()
     ordinary = jnp.array(normal)
     return Moments(jnp.real(jnp.diagonal(ordinary)), ordinary, jnp.array(anomalous))
+
+
+def excess_flux(normal: Complex[Array, "n n"], contacts: tuple, coupling: tuple, occupation: tuple) -> Float[Array, " p"]:
+    r"""<a_out^dagger a_out> - <a_in^dagger a_in> of every port, 1/s. With a_out = a_in + L, L = C a, and
+    :math:`\langle a_{in,p}^\dagger a_i \rangle = -C_{pi}^* n_p / 2` at equal times, :math:`\langle L_p^\dagger L_p \rangle - n_p |C_p|^2`.
+
+    Args:
+        normal: <a_i^dagger a_j>.
+        contacts: (port, mode) of each entry of C.
+        coupling: C at the contacts.
+        occupation: n of each port.
+    """
+    flux = [jnp.zeros(()) for _ in occupation]
+    for (p, i), left in zip(contacts, coupling, strict=True):
+        for (q, j), right in zip(contacts, coupling, strict=True):
+            if p == q:
+                flux[p] = flux[p] + jnp.real(jnp.conj(left) * right * (normal[i, j] - (occupation[p] if i == j else 0.0)))
+    return jnp.stack(flux)

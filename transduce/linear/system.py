@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from ..numerics import is_concrete, sqrt
 from .elimination import Entries, dense
-from .noise import Moments, PairMoments, added_noise, lyapunov, output_noise, pair_correlation
+from .noise import Moments, PairMoments, added_noise, excess_flux, lyapunov, output_noise, pair_correlation
 from .output import Conversion, Output, Row, Value
 from .path import Path
 from .structure import Edge, colour, pattern_of, route
@@ -337,12 +337,29 @@ class LinearSystem(eqx.Module):
     def covariance(self) -> Moments:
         """Steady-state second moments of the internal modes, by the Lyapunov equation."""
         system, stable = self.gate()
-        ports = [(p, sign, system._contacts_by_row(p, sign)) for p in range(len(self.ports)) for sign in (1, -1)]
+        return marked(system._moments(), stable)
+
+    def noise_flux(self) -> Float[Array, " p"]:
+        r"""Photons per second that leave each port in excess over its own bath, over all frequencies, from the steady state:
+
+        .. math:: \Phi_p = \int \frac{d\omega}{2\pi} [N_{out,p}(\omega) - n_p]
+                         = \sum_{ij} C_{pi}^* C_{pj} (\langle a_i^\dagger a_j \rangle - n_p \delta_{ij}) .
+
+        Of a passive system they add up to 0.
+
+        Raises:
+            UnstableError: the system is concrete and unstable.
+        """
+        system, stable = self.gate()
+        return marked(excess_flux(system._moments().normal, self.contacts, self.coupling, self.occupation), stable)
+
+    def _moments(self) -> Moments:
+        ports = [(p, sign, self._contacts_by_row(p, sign)) for p in range(len(self.ports)) for sign in (1, -1)]
         size = len(self.rows)
         k = dense({(q, r): value for q, (_, _, row) in enumerate(ports) for r, value in row.items()}, max(len(ports), size))
         signs = jnp.array([sign for _, sign, _ in ports])
         n = jnp.stack([jnp.asarray(self.occupation[p], float) for p, _, _ in ports])
-        return marked(lyapunov(system.drift_matrix(), k[: len(ports), :size], signs, n, self.rows, len(self.modes)), stable)
+        return lyapunov(self.drift_matrix(), k[: len(ports), :size], signs, n, self.rows, len(self.modes))
 
 
 def _conj(value: Value) -> Value:

@@ -17,7 +17,7 @@ from .config import Setting, is_number, quantity, scalars
 from .protocols import TRANSFER
 from .source import Place, near
 
-_COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25}
+_COUNTS = {"steps": 500, "starts": 32, "seed": 0, "chunk": 25, "batch": 256}
 _BOUNDS = {size: Parameter(size, (0.0, math.inf), open_below=True) for size in ("number", "rate", "event rate", "time", "loss")}
 
 
@@ -30,7 +30,7 @@ class Aims:
         bounds: name of a figure -> its bound.
         free: path -> (low, high), inside units.
         tool: makes the Optax optimiser; None for the default. Its name and settings are in ``stated``.
-        counts: steps, starts, seed, chunk.
+        counts: steps, starts, seed, chunk, batch.
         stated: the optimiser's table, resolved.
         fidelity: the figure of the transfer that its budget by stage is of: the objective, where that is one of the qubit's.
     """
