@@ -30,11 +30,11 @@ _Pair = tuple[Value, Value]
 
 
 class Path(eqx.Module):
-    """One conversion along a row of n modes, or several stacked (leading axes); each mode in units of a rate of its own size.
+    """One conversion along a row of n modes; each mode in units of a rate of its own size.
 
     Attributes:
         damping, offset: real and imaginary part of m_j at omega = 0, (n,).
-        width: what omega is multiplied by in m_j, (n,); 0 where a place is empty.
+        width: what omega is multiplied by in m_j, (n,); 0 where nothing depends on it.
         loops: q_j, (n - 1,).
         amplitude: S w.
         strength: |S|^2 |w|^2.
@@ -45,17 +45,17 @@ class Path(eqx.Module):
         floor: noise at the output at any frequency.
     """
 
-    damping: Float[Array, "*s n"]
-    offset: Float[Array, "*s n"]
-    width: Float[Array, "*s n"]
-    loops: Float[Array, "*s n-1"]
-    amplitude: Complex[Array, "*s"]
-    strength: Float[Array, "*s"]
-    heat: Float[Array, "*s n"]
-    heat_in: Float[Array, "*s n"]
-    outlet: Float[Array, "*s"]
-    direct: Float[Array, "*s"]
-    floor: Float[Array, "*s"]
+    damping: Float[Array, " n"]
+    offset: Float[Array, " n"]
+    width: Float[Array, " n"]
+    loops: Float[Array, "n-1"]
+    amplitude: Complex[Array, ""]
+    strength: Float[Array, ""]
+    heat: Float[Array, " n"]
+    heat_in: Float[Array, " n"]
+    outlet: Float[Array, ""]
+    direct: Float[Array, ""]
+    floor: Float[Array, ""]
 
     @classmethod
     def along(cls, output: Output, source: int, order: Sequence[int]) -> "Path":
@@ -112,18 +112,6 @@ class Path(eqx.Module):
         own: dict[str, Any] = {name: one * jnp.asarray(value) for name, value in rows.items()}
         return dataclasses.replace(cls.flat(amplitude, environment), **own)
 
-    @classmethod
-    def stacked(cls, paths: "Sequence[Path]") -> "Path":
-        """Several as one, with a leading axis; the shorter ones begin with empty places."""
-        longest = max(path.width.size for path in paths)
-
-        def padded(path: Path) -> Path:
-            empty = longest - path.width.size
-            filled = {name: jnp.pad(getattr(path, name), (empty, 0)) for name in ("offset", "width", "loops", "heat", "heat_in")}
-            return dataclasses.replace(path, damping=jnp.pad(path.damping, (empty, 0), constant_values=1.0), **filled)
-
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(padded, paths))
-
     def around(self, carrier: Value) -> "Path":
         """With omega counted from a carrier."""
         return dataclasses.replace(self, offset=self.offset - carrier * self.width)
@@ -133,24 +121,24 @@ class Path(eqx.Module):
         places: dict[str, Any] = {name: tuple(jnp.unstack(getattr(self, name), axis=-1)) for name in names}
         return _Row(**places, **{name: getattr(self, name) for name in ("amplitude", "strength", "outlet", "direct", "floor")})
 
-    def transmission(self, omega: Value) -> tuple[Complex[Array, "*s"], Float[Array, "*s"]]:
-        """(S, noise of all other ports at the output), at one frequency (rad/s), or, of one conversion, at many."""
+    def transmission(self, omega: Value) -> tuple[Complex[Array, "*m"], Float[Array, "*m"]]:
+        """(S, noise of all other ports at the output), at one frequency (rad/s) or at many."""
         return over(_Row.transmission, self._row(), omega)
 
-    def shape(self, omega: Value) -> Float[Array, "*s"]:
+    def shape(self, omega: Value) -> Float[Array, "*m"]:
         """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
         return over(_Row.shape, self._row(), omega)
 
-    def power(self, omega: Value) -> Float[Array, "*s"]:
+    def power(self, omega: Value) -> Float[Array, "*m"]:
         """|S|^2."""
         return over(_Row.power, self._row(), omega)
 
-    def added_noise(self, omega: Value) -> Float[Array, "*s"]:
+    def added_noise(self, omega: Value) -> Float[Array, "*m"]:
         """The noise of all other ports, referred to the input."""
         return over(_Row.added_noise, self._row(), omega)
 
-    def figures(self, omega: Value) -> tuple[Float[Array, "*s"], Float[Array, "*s"]]:
-        """(power, added noise), at one frequency or, of one conversion, at many: sooner than ``jax.vmap`` where gradients are taken."""
+    def figures(self, omega: Value) -> tuple[Float[Array, "*m"], Float[Array, "*m"]]:
+        """(power, added noise), at one frequency or at many: sooner than ``jax.vmap`` where gradients are taken."""
         return over(_Row.figures, self._row(), omega)
 
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:

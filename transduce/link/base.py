@@ -11,7 +11,6 @@ import abc
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -115,11 +114,11 @@ class Along(AbstractResponse):
     bend: Scalar | None = None
 
     def __call__(self, omega: Scalar) -> Response:
+        return self.over(omega)
+
+    def over(self, omega: Float[Array, "*m"]) -> Response:
         u, noise = self.path.transmission(omega)
         return Response(bent(u, self.bend, omega), None, noise, None)
-
-    def over(self, omega: Float[Array, " m"]) -> Response:
-        return jax.vmap(self)(omega)
 
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return self.path.shape(omega)

@@ -9,7 +9,6 @@ The matched mode :math:`g = u f/\sqrt\eta` maximises \|t\|: :math:`t = \sqrt\eta
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -19,10 +18,9 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import band, frozen
-from ..linear.path import Path
 from ..numerics import DARK, abs2, is_concrete, sqrt
 from ..parameters import AbstractRow, Scalar
-from .base import AbstractResponse, AbstractStage, Along, Prepared, Response, bent, cascade
+from .base import AbstractResponse, AbstractStage, Prepared, Response, cascade
 from .convert import Convert
 from .quadrature import Fringes, Nodes, nodes
 from .sampled import Sampled, Tabulated
@@ -122,9 +120,12 @@ class Table(NamedTuple):
     here: list[Response]
     image: list[Response] | None
 
-    def at(self, part: Any) -> "Table":
-        """Some of the frequencies: an index or a slice."""
-        return jax.tree.map(lambda x: x[part], self)
+    def split(self, place: int) -> tuple["Table", "Table"]:
+        """The frequencies before a place, and those from it on."""
+        leaves, structure = jax.tree.flatten(self)
+        parts = [jax.lax.split(leaf, (place, leaf.size - place)) for leaf in leaves]
+        first, second = (jax.tree.unflatten(structure, half) for half in zip(*parts, strict=True))
+        return first, second
 
     def folded(self, ideal: Bool[Array, " s"] | None = None) -> Response:
         """The row as one response, some of its stages made ideal (u = 1, no noise)."""
@@ -152,41 +153,15 @@ def _ideal(one: Response, ideal: Bool[Array, " s"] | None, k: int) -> Response:
 
 
 class Row(AbstractResponse):
-    """Responses one after the other; the image of an offset w lies at -``twice`` - w, ``twice`` being twice the active stages' carrier.
+    """Responses one after the other; the image of an offset w lies at -``twice`` - w, ``twice`` being twice the active stages' carrier."""
 
-    Attributes:
-        paths, bends: of the responses that are ``Along`` a path, stacked, so that all are computed as one.
-        others: the rest.
-        order: which each stage is: (True, place in ``paths``) or (False, place in ``others``).
-    """
-
-    paths: Path | None
-    bends: tuple[Scalar | None, ...]
-    others: tuple[AbstractResponse, ...]
+    responses: tuple[AbstractResponse, ...]
     twice: Scalar | float
-    order: tuple[tuple[bool, int], ...] = eqx.field(static=True)
     image: str = eqx.field(static=True)
-
-    @classmethod
-    def of(cls, responses: Sequence[AbstractResponse], twice: Scalar | float, image: str) -> "Row":
-        """Of responses in order."""
-        paths = [one.path for one in responses if isinstance(one, Along)]
-        others = tuple(one for one in responses if not isinstance(one, Along))
-        seen = [sum(isinstance(before, Along) for before in responses[:k]) for k in range(len(responses))]
-        order = tuple((True, seen[k]) if isinstance(one, Along) else (False, k - seen[k]) for k, one in enumerate(responses))
-        bends = tuple(one.bend for one in responses if isinstance(one, Along))
-        return cls(Path.stacked(paths) if paths else None, bends, others, twice, order, image)
-
-    def _every(self, ask: Callable[[Any], Any], paths: Sequence[Any]) -> list[Any]:
-        return [paths[place] if on_path else ask(self.others[place]) for on_path, place in self.order]
 
     def _at(self, omega: Array) -> list[Response]:
         """Every stage's response at one frequency, or at many: these then lie last, one behind the other in memory."""
-        paths: list[Response] = []
-        if self.paths is not None:
-            u, noise = jax.vmap(lambda path: path.transmission(omega))(self.paths)
-            paths = [Response(bent(u[k], bend, omega), None, noise[k], None) for k, bend in enumerate(self.bends)]
-        return self._every(lambda one: one.over(omega) if omega.ndim else one(omega), paths)
+        return [one.over(omega) if omega.ndim else one(omega) for one in self.responses]
 
     def each(self, omega: Array) -> Table:
         """Every stage at one frequency, or at many, (m,)."""
@@ -204,8 +179,7 @@ class Row(AbstractResponse):
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         if self.image == "coherent":
             return abs2(self(omega).u)
-        paths = jnp.ones(1) if self.paths is None else self.paths.shape(omega)
-        return math.prod([one.shape(omega) for one in self.others], start=jnp.prod(paths))
+        return jnp.asarray(math.prod(one.shape(omega) for one in self.responses))
 
     def added_noise(self, omega: Scalar) -> Float[Array, ""]:
         if self.image == "coherent":
@@ -215,9 +189,7 @@ class Row(AbstractResponse):
 
     def terms(self, omega: Scalar) -> "Terms":
         """Each stage alone at one frequency, image in vacuum."""
-        own = [] if self.paths is None else list(self.paths.added_noise(omega))
-        powers = [abs2(one.u) for one in self._at(omega)]
-        return Terms(powers, self._every(lambda one: one.added_noise(omega), own))
+        return Terms([abs2(one.u) for one in self._at(omega)], [one.added_noise(omega) for one in self.responses])
 
 
 class Terms(NamedTuple):
@@ -257,7 +229,7 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
         raise ValueError('Link.image must be "filtered" where the image bands of its stages lie at different frequencies')
     meet = [jnp.where(_same(one, active[0]), 0.0, jnp.nan) for one in active[1:]]
     twice = 2 * active[0] + sum(meet) if active else 0.0
-    row = Row.of([one.response for one in prepared], twice, image)
+    row = Row(tuple(one.response for one in prepared), twice, image)
     first = carriers[0] if carriers else None
     return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, duty, first, bool(active))
 

@@ -171,7 +171,7 @@ class Passage(NamedTuple):
         clock = Clock.of(transfer, link) if ends is not None and transfer.detection is None else None
         omega = grid.omega if clock is None else jnp.concatenate([grid.omega, clock.omega])
         whole, sent = stages.each(omega), jax.vmap(transfer.photon.spectrum)(omega)
-        table, rest = whole.at(slice(0, m)), whole.at(slice(m, None))
+        table, rest = whole.split(m)
         steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m:], rest)
         return cls(row.names, link, ends, clocks, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)
 
