@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from transduce.programs import ONCE, QUICK, compiled, kept
+from transduce import programs
+from transduce.programs import ONCE, QUICK, ahead, compiled, kept
 
 X = np.random.default_rng(0).random(100)
 
@@ -36,3 +37,58 @@ def test_options_reach_the_compiler(place):
     np.testing.assert_allclose(unknown, wave(X)["wave"], rtol=1e-14)
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_backend_optimization_level"):
         compiled(wave, tag="wrong", options={"xla_backend_optimization_level": "much"})(X)
+
+
+class Run:
+    """A run of a command that compiles two functions of one file, as a process of its own would."""
+
+    def __init__(self, folder):
+        self.folder, self.traced = folder, []
+
+    def __call__(self, file="file"):
+        programs._loaded.clear()
+        ahead(self.folder, file)
+
+        def traced(name):
+            def function(x):
+                self.traced.append(name)
+                return {name: wave(x)["wave"] * len(name)}
+
+            return compiled(function, tag=name)
+
+        with kept(self.folder, file):
+            return [np.asarray(answer) for name in ("a", "bb") for answer in traced(name)(X).values()]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A command whose programs are kept; nothing is loaded ahead once it is over."""
+    yield Run(tmp_path)
+    programs._loaded.clear()
+    ahead(None, "")
+
+
+def test_the_next_run_traces_nothing_and_loads_ahead_what_it_will_use(run):
+    first = run()
+    noted = {file.name for file in run.folder.glob("*.program")}
+    (before,) = run.folder.glob("*.programs")
+    again = run()
+    assert run.traced == ["a", "bb"] and len(noted) == 2 and {file.name for file in run.folder.glob("*.program")} == noted
+    assert programs._ahead is not None and programs._ahead._found == {}  # all were loaded, and taken
+    assert set((programs._read(before) or b"").decode().split()) == noted
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_a_program_of_the_last_run_that_is_gone_or_damaged_is_compiled_again(run):
+    first = run()
+    one, other = sorted(run.folder.glob("*.program"))
+    one.unlink()
+    other.write_bytes(other.read_bytes()[:-1])
+    again = run()
+    assert sorted(run.traced) == ["a", "a", "bb", "bb"]
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_another_file_has_programs_of_its_own(run):
+    run(), run("another")
+    assert run.traced == ["a", "bb", "a", "bb"] and len([*run.folder.glob("*.programs")]) == 2

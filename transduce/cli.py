@@ -63,6 +63,9 @@ def _load(file: pathlib.Path | None) -> Any:
     """The study of a file: its source, setting and aims. What needs no JAX is checked before JAX is there."""
     source = read(file)
     _prepare()
+    from .programs import ahead, cache_folder
+
+    ahead(cache_folder(), f"{sys.argv[1:2]} {source.text}")  # meanwhile
     from .study import aims, config
 
     setting = config.load(source)
@@ -80,23 +83,15 @@ def _prepare() -> None:
         raise WrongInput("JAX_ENABLE_X64: must be unset or 1, as transduce computes in float64, but is off")
 
 
-def _keeper(text: str) -> Callable[..., Any]:
+def _keeper(text: str, jax_too: bool = False) -> Callable[..., Any]:
     """key -> a context in which programs are kept for the next run, under the file's text and the key; warns where they cannot be."""
-    from .programs import kept, writable
+    from .programs import cache_folder, kept, writable
 
     folder: pathlib.Path | None = cache_folder()
     if folder is not None and not writable(folder):
         print(f"transduce: {folder}: cannot be written, so that compiled programs are not kept", file=sys.stderr)
         folder = None
-    return lambda *key: kept(folder, " ".join(map(str, (text, *key))))
-
-
-def cache_folder() -> pathlib.Path:
-    """Where compiled programs are kept."""
-    if stated := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return pathlib.Path(stated)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "transduce" / "jax"
+    return lambda *key: kept(folder, " ".join(map(str, (text, *key))), jax_too)
 
 
 def _console() -> Any:
@@ -214,7 +209,7 @@ def _optimise(setting: Any, aims: Any, folder: Any, as_json: bool, force: bool =
         from .report.table import optimum as show
 
         show(_console(), setting.source.stem, answer)
-        print(f"\nwritten to {folder.path}")
+        print(f"\nwritten to {folder.path}; every way at this optimum: transduce evaluate {folder.path / 'optimum.toml'}")
 
 
 @app.command()
@@ -242,7 +237,7 @@ def sweep(
     from .study.record import Folder, dumps
 
     if estimate:
-        with _keeper(source.text)("sweep"):
+        with _keeper(source.text, jax_too=True)("sweep"):
             found = sweeping.prepared(setting, sweeping.load(setting, aims), None).estimate()
         print(swept.estimated(found), file=sys.stderr)
         sys.stdout.write(dumps(found._asdict()) if as_json else "")
@@ -264,7 +259,7 @@ def _sweep(setting: Any, aims: Any, folder: Any, path: Any, as_json: bool) -> No
     from .study.swept import lines
 
     place = path if folder is None else folder.path
-    answer = swept(setting, aims, place, folder, _keeper(setting.source.text))
+    answer = swept(setting, aims, place, folder, _keeper(setting.source.text, jax_too=True))
     if folder is not None:
         sys.stdout.write(dumps(answer) if as_json else "\n".join([*lines(answer), f"\nwritten to {place}\n"]))
 
@@ -360,6 +355,7 @@ def _ours() -> dict[str, float]:
 def doctor(as_json: AsJson = False, timed: Annotated[bool, typer.Option("--time", help="Time evaluate and optimise too.")] = False) -> None:
     """Versions, devices, precision, the compilation cache, and one number that is known in closed form."""
     _prepare()
+    from .programs import cache_folder
     from .study.installation import facts
     from .study.record import dumps
 

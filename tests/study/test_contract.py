@@ -195,7 +195,7 @@ def test_a_run_folder_is_complete(optimised):
     names = {path.name for path in out.iterdir()}
     assert names - {"checkpoint.previous.npz"} == {  # there from the second one on
         "checkpoint.npz",
-        *("config.toml", "config.resolved.json", "run.json", "metrics.jsonl", "result.json", "result.npz"),
+        *("config.toml", "config.resolved.json", "run.json", "metrics.jsonl", "result.json", "result.npz", "optimum.toml"),
         *("response.png", "convergence.png"),
     }
     assert (out / "config.toml").read_text(encoding="utf-8") == file.read_text(encoding="utf-8")
@@ -226,13 +226,22 @@ def test_the_json_of_an_optimum(optimised):
     assert answer["after"]["transfer"]["average_fidelity_heralded"] == pytest.approx(0.9904, abs=1e-4)
 
 
-def test_the_readme_shows_these_protocols(optimised):
-    """Name, fidelity, success and rate of every way at the optimum, and of the distilled pairs."""
+def test_the_optimum_is_a_study_and_the_readme_shows_its_protocols(optimised, bundled):
+    """Its inputs are those of the optimum, to go on from; name, fidelity, success and rate of every way, and of the distilled pairs."""
     _, out = optimised
-    after = json.loads((out / "result.json").read_text(encoding="utf-8"))["after"]["protocols"]
+    found = json.loads((out / "result.json").read_text(encoding="utf-8"))["after"]
+    setting = config.load(read(out / "optimum.toml"))
+    assert aims.load(setting).stated == bundled.aims.stated and aims.load(setting).free == bundled.aims.free
+    answer = bundled(setting.parts)
+    for path, row in found["inputs"].items():
+        assert answer["inputs"][path]["value"] == pytest.approx(row["value"], rel=1e-15), path
+    assert answer["objective"]["value"] == pytest.approx(found["objective"]["value"], rel=1e-12)
+    after = answer["protocols"]
+    assert list(found["protocols"]) == ["transfer"] and len(after) == 6
     lines = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
-    first = next(k for k, line in enumerate(lines) if line.startswith("protocol  "))
-    for name, line in zip(after, lines[first + 1 :], strict=False):
+    first = [k for k, line in enumerate(lines) if line.startswith("protocol  ")]
+    rows = [("transfer", lines[first[0] + 1]), *zip(after, lines[first[1] + 1 :], strict=False)]
+    for name, line in rows:
         cells = re.split(r" {2,}", line)
         assert cells[0].removesuffix(" *") == name
         one, numbers = after[name], [float(cell.split()[0]) for cell in cells[1:]]

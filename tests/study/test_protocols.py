@@ -123,11 +123,7 @@ def test_a_study_of_one_click(file, capsys):
         for key, name in (("fidelity", "fidelity"), ("rate_per_s", "rate"), ("attempt_duration_s", "attempt_duration"), ("ebits", "ebits")):
             assert found[key] == pytest.approx(float(getattr(wanted, name)), rel=CLOSED_FORM), key
     assert before["fraction_of_limit"]["travel"] == pytest.approx(float(done.raw.fractions["travel"]), rel=CLOSED_FORM)
-    blue = dataclasses.replace(connection.a.device, pump="blue", pump_power=2 * mW)
-    pumped = dataclasses.replace(
-        connection, a=dataclasses.replace(connection.a, device=blue), b=dataclasses.replace(connection.b, device=blue)
-    )
-    assert answer["before"]["protocols"]["pair-click"]["fidelity"] == pytest.approx(float(PairClick(**shared)(pumped).fidelity), rel=1e-9)
+    assert set(answer["before"]["protocols"]) == {"transfer", "one-click"}  # what else there is, evaluate says
     fidelity = jax.jit(lambda x: OneClick(**shared, excitation=x)(connection).fidelity)
     best = minimize_scalar(lambda x: -float(fidelity(x)), bounds=(1e-3, 0.5), method="bounded", options={"xatol": 1e-9})
     assert after["fidelity"] == pytest.approx(-best.fun, rel=1e-8)
@@ -170,10 +166,18 @@ def test_what_limits_a_study_of_teleportation(file, capsys):
 
 
 def test_plans_and_exports(file, capsys):
-    """The plan takes the pairs that need the fewest links; exported states are the library's, and matrices preserve the trace."""
+    """Every way is evaluated; the plan takes the pairs that need the fewest links; exported states are the library's."""
     assert main(["plan", str(file), "--json"]) == 0
     small, large = json.loads(capsys.readouterr().out)
     assert (small["target"], large["target"]) == ({"logical_qubits": 200, "gates": 1e8}, {"logical_qubits": 1e5, "gates": 1e12})
+    assert main(["evaluate", str(file), "--json"]) == 0
+    ways = json.loads(capsys.readouterr().out)["protocols"]
+    assert tuple(ways) == NAMES
+    connection, shared = by_hand()
+    blue = dataclasses.replace(connection.a.device, pump="blue", pump_power=2 * mW)
+    nodes = {end: dataclasses.replace(getattr(connection, end), device=blue) for end in "ab"}
+    pumped = PairClick(**shared)(dataclasses.replace(connection, **nodes))
+    assert ways["pair-click"]["fidelity"] == pytest.approx(float(pumped.fidelity), rel=1e-9)
     assert main(["plan", str(file)]) == 0
     told = capsys.readouterr().out
     assert small["pairs"]["name"] in told and "[M]" in told and "guaranteed" in told
@@ -183,7 +187,6 @@ def test_plans_and_exports(file, capsys):
     names = {path.name for path in (file.parent / "out").iterdir()}
     assert names == {f"{name}.json" for name in NAMES} | {f"{name}.npz" for name in ("transfer", "teleportation")}
     link = from_json((file.parent / "out" / "one-click.json").read_text(encoding="utf-8"))
-    connection, shared = by_hand()
     done = OneClick(**shared, excitation=0.2)(connection)
     assert link.state is not None and link.memory_a is not None
     np.testing.assert_allclose(link.state, done.pair, rtol=0, atol=1e-12)

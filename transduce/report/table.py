@@ -76,11 +76,11 @@ def performance(results: dict[str, Json]) -> Table:
 
 
 def protocols(results: dict[str, Json]) -> Table:
-    """Every protocol's pairs, raw and distilled; of several results the last."""
+    """Each evaluated protocol's pairs, raw and distilled; of several results the last."""
     when, result = list(results.items())[-1]
     columns = ("fidelity", "success", "pairs", "of the limit by", "ebits", "fidelity, distilled", "pairs, distilled")
-    title = "Ways to entangle the two qubits" + (f", {when}" if len(results) > 1 else "")
-    table = _table(f"{title}: pairs and distillable ebits per second", "protocol", *columns)
+    title = "Ways to entangle the two qubits: pairs and distillable ebits per second" + (f", {when}" if len(results) > 1 else "")
+    table = _table(title, "protocol", *columns)
     for name, one in result["protocols"].items():
         named = f"{name} *" if name == result["objective"]["protocol"] else name
         if one["why"] is not None:

@@ -193,7 +193,7 @@ class Maker:
             if item.name not in values and missing:
                 raise self.source.wrong(place, f"must have {item.name}, but has {', '.join(raw) or 'nothing'}")
         try:
-            module = cls(**{key: np.asarray(value) if key in fields else value for key, value in values.items()})
+            module = cls(**{key: np.asarray(value, float) if key in fields else value for key, value in values.items()})
         except (ValueError, TypeError) as error:
             raise self._located(place, cls, str(error)) from None
         for key in (*fields, *options):
@@ -362,8 +362,8 @@ def _agree(setting: Setting) -> None:
     if station.gate_cuts and not isinstance(photon, SHAPES):
         known = ", ".join(one.__name__.lower() for one in SHAPES)
         raise setting.source.wrong(("station", "gate_cuts"), f"must be false for a photon that is none of {known}, but is true")
-    gate, length = station.gate, photon.duration
-    if not station.gate_cuts and gate is not None and gate < length * (1 - 1e-12):
+    gate = station.gate
+    if not station.gate_cuts and gate is not None and gate < (length := photon.duration) * (1 - 1e-12):
         least, given = units.show(float(length), "time", 12), units.show(gate, "time")
         what = f"must be at least the photon's length, {least}, but is {given}: gate_cuts = true lets it cut the photon"
         raise setting.source.wrong(("station", "gate"), what)

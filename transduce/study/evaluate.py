@@ -41,11 +41,18 @@ SPARE = 1.1
 
 @dataclasses.dataclass
 class Evaluation:
-    """Evaluates a study at any of its designs; compiled at the first, once for all that follow."""
+    """Evaluates a study at any of its designs; compiled at the first, once for all that follow.
+
+    Attributes:
+        setting, aims: the study.
+        samples: of the absorbed mode in time, to begin with.
+        compare: whether protocols that are neither the study's nor a transfer are evaluated too.
+    """
 
     setting: Setting
     aims: Aims
     samples: int = 512
+    compare: bool = True
     _told: bool = False
     _compiled: Callable[[Any], Any] | None = None
     _others: Callable[[Any], Any] | None = None
@@ -68,13 +75,15 @@ class Evaluation:
     def others(self, parts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What limits the study's own protocol, where it is heralded, and what is said of every other."""
         setting = self.setting
-        names = [name for name in NAMES if name not in (TRANSFER, setting.protocol) and setting.lacking(name) is None]
+        names = [name for name in NAMES if self.compare and name not in (TRANSFER, setting.protocol) and setting.lacking(name) is None]
+        if not names and setting.protocol == TRANSFER:
+            return {}, {}
         if self._others is None:
 
             def every(parts: Any) -> list[dict[str, Any]]:
                 return [setting.causes(parts), {name: numbers(setting.performance(name, parts)) for name in names}]
 
-            self._others = compiled(every, options=ONCE)
+            self._others = compiled(every, tag=" ".join(names), options=ONCE)
         causes, rest = jax.device_get(self._others(parts))
         return causes, rest
 
@@ -226,7 +235,7 @@ def _answer(setting: Setting, aims: Aims, parts: dict[str, Any], found: dict[str
 
 
 def _protocols(setting: Setting, found: dict[str, Any]) -> dict[str, Any]:
-    """Every protocol by name, and why one cannot run or has no figures."""
+    """Every protocol that was evaluated by name, and why one cannot run or has no figures."""
 
     def told(name: str) -> dict[str, Any]:
         if (why := setting.lacking(name)) is not None:
@@ -239,7 +248,7 @@ def _protocols(setting: Setting, found: dict[str, Any]) -> dict[str, Any]:
         none = figures["rate_per_s"] is None
         return {**figures, "why": "is unstable at this pump, or nothing arrives" if none else None}
 
-    return {name: told(name) for name in NAMES}
+    return {name: told(name) for name in NAMES if name in found or setting.lacking(name) is not None}
 
 
 def _stages(parts: dict[str, Any], shares: list[dict[str, Any]]) -> list[dict[str, Any]]:

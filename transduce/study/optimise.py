@@ -28,10 +28,11 @@ from ..units import Hz, to_hz
 from .aims import Aims
 from .checkpoint import Checkpoints, Saved
 from .config import Setting
+from .edited import edited
 from .evaluate import Evaluation, plain
 from .figures import figure
 from .record import dumps, now, provenance
-from .resolved import resolved, stated
+from .resolved import inputs, resolved, stated
 from .source import WrongInput
 
 AGREE = 1e-7
@@ -101,7 +102,7 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
     folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
     folder.text("run.json", dumps({**provenance_, "started": told["started"]}))
     folder.text("config.toml", setting.source.text)  # the last: with it the folder is a run that can go on
-    evaluate, aside = Evaluation(setting, aims), ThreadPoolExecutor(1)
+    evaluate, aside = Evaluation(setting, aims, compare=False), ThreadPoolExecutor(1)
     first = aside.submit(contextvars.copy_context().run, evaluate, setting.parts)  # compiles while the search does
     samples, state = (Evaluation.samples, None) if saved is None else (int(saved.meta["samples"]), saved.state)
 
@@ -117,7 +118,7 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
         found, before = _searched(setting, aims, samples, report, state, keep, first)
         checkpoints.write()
         if evaluate.samples < samples:  # as they were when this search began
-            evaluate = Evaluation(setting, aims, samples)
+            evaluate = Evaluation(setting, aims, samples, compare=False)
         after = evaluate(found.model, aims.free)
         if evaluate.samples == samples or abs(after["objective"]["value"] - found.value) <= AGREE * abs(found.value):
             break
@@ -127,6 +128,8 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
     times = {"started": told["started"], "finished": now(), "seconds": time.perf_counter() - clock, "resumed": told["resumed"]}
     answer = _answer(before, after, found, {**provenance_, "samples": evaluate.samples, **times, "folder": str(folder.path)})
     folder.text("run.json", dumps(answer["run"]))
+    rows = inputs(setting, found.model)
+    folder.text("optimum.toml", edited(setting.source, {path: (rows[path]["value"], rows[path]["unit"]) for path in found.free}))
     folder.arrays("result.npz", **curves, starts=found.starts, start_slacks=found.start_slacks)
     return Outcome(answer, found, curves)
 
