@@ -15,7 +15,8 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 if jax.__version__.startswith("0.10."):  # nearly all the time goes into compiling; XLA ends the process at a flag it does not know
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
+    flags = ("use_fusion_emitters=false", "parallel_codegen_split_count=1")
+    os.environ.setdefault("XLA_FLAGS", " ".join(("--xla_backend_optimization_level=0", *(f"--xla_cpu_{flag}" for flag in flags))))
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share one GPU
 
 # A first example compiles; a failure must repeat.

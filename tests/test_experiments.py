@@ -156,15 +156,18 @@ def test_ibm_target_against_closed_forms_and_differences():
     assert one["excitation"][0] == pytest.approx(float(best_excitation(e10.NOISE / start)), rel=1e-3)
     assert one["fidelity"][0] == pytest.approx(float(one_click_weak_best(e10.NOISE / start)), rel=1e-3)
     factors, step = np.array([300.0, 200.0, 50.0]), 1e-4 * np.eye(3)
+    perfect = jax.jit(e10.distilled(2, None))
     for excitation in (0.01, 0.4):
-        assert e10.distilled(2, None)(factors, excitation)[0] == pytest.approx(float(e10.two(factors, None)[0]), rel=1e-12)
-    for k, (at, excitation) in enumerate(zip(x, now["excitation"], strict=True)):
+        assert perfect(factors, excitation)[0] == pytest.approx(float(e10.two(factors, None)[0]), rel=1e-12)
 
-        def loss(logs, excitation=excitation):
-            return jax.numpy.log(1 - e10.distilled(2, e10.MEMORY)(jax.numpy.exp(logs), excitation)[0])
+    @jax.jit
+    @jax.vmap
+    def losses(logs, excitation):
+        distilled = e10.distilled(2, e10.MEMORY)
+        return jax.vmap(lambda one: jax.numpy.log(1 - distilled(jax.numpy.exp(one), excitation)[0]))(logs)
 
-        many = jax.vmap(loss)(np.log(at) + np.concatenate([step, -step]))
-        np.testing.assert_allclose(-(many[:3] - many[3:]) / 2e-4, np.array(now["elasticity"])[:, k], rtol=1e-6, atol=1e-9)
+    many = losses(np.log(x)[:, None, None] + np.concatenate([step, -step]), np.array(now["excitation"]))
+    np.testing.assert_allclose(-(many[:, :3] - many[:, 3:]).T / 2e-4, np.array(now["elasticity"]), rtol=1e-6, atol=1e-9)
     assert [row["within"] for row in numbers["table"]] == [True, *[None] * 6]
     assert numbers["table"][-1]["ours"] == pytest.approx(e10.THRESHOLDS["efficiency 0.3, noise shared"][3], abs=5e-4)
 

@@ -22,6 +22,20 @@ def chained(rng, size, damped, decades=2.0):
     return entries, rng.normal(size=size) + 1j * rng.normal(size=size)
 
 
+def solved(systems, size, damped=None, single=False):
+    """The answers to many (entries, rhs) of one pattern, by one program; a single right side is the last one."""
+    keys, held = list(systems[0][0]), {} if damped is None else {"damped": damped}
+
+    @jax.jit
+    @jax.vmap
+    def all_of(values, rhs):
+        sides = [None] * (size - 1) + [rhs[-1]] if single else [rhs[k] for k in range(size)]
+        return jnp.stack(solve(dict(zip(keys, values, strict=True)), size, sides, **held))
+
+    assert all(list(entries) == keys for entries, _ in systems)
+    return np.asarray(all_of(*(np.array(part) for part in zip(*((list(entries.values()), rhs) for entries, rhs in systems), strict=True))))
+
+
 def exact(entries, size, rhs):
     with mp.workdps(60):
         matrix = mp.zeros(size, size)
@@ -37,9 +51,9 @@ def test_any_pattern_of_zeros(size):
     matrix = (rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))) * present + 4 * size * np.diag(10.0 ** np.arange(size))
     rhs = rng.normal(size=size) + 0j
     entries = {(i, j): matrix[i, j] for i in range(size) for j in range(size) if matrix[i, j] != 0}
-    given = [None if k == 0 else rhs[k] for k in range(size)]
     rhs[0] = 0
-    np.testing.assert_allclose(np.stack(solve(entries, size, given)), np.linalg.solve(matrix, rhs), rtol=0, atol=ALGEBRA)
+    found = jax.jit(lambda values, rhs: solve(dict(zip(entries, values, strict=True)), size, [None, *rhs[1:]]))(list(entries.values()), rhs)
+    np.testing.assert_allclose(np.stack(found), np.linalg.solve(matrix, rhs), rtol=0, atol=ALGEBRA)
 
 
 def skeel(entries, size, x):
@@ -57,10 +71,9 @@ def skeel(entries, size, x):
 def test_ten_decades_of_rates(size):
     """One entry on the right: a few roundings times the condition, component by component. (LAPACK: up to 1e8 roundings.)"""
     rng = np.random.default_rng(size)
-    for _ in range(20):
-        entries, _ = chained(rng, size, range(size), decades=10.0)
+    systems = [(chained(rng, size, range(size), decades=10.0)[0], np.ones(size)) for _ in range(20)]
+    for (entries, _), found in zip(systems, solved(systems, size, single=True), strict=True):
         truth = exact(entries, size, [0] * (size - 1) + [1])
-        found = np.stack(solve(entries, size, [None] * (size - 1) + [jnp.ones(())]))
         assert np.max(np.abs(found / truth - 1) / skeel(entries, size, truth)) < 1e-15 * size
         assert np.max(np.abs(found / truth - 1)) < 1e-13
 
@@ -69,10 +82,9 @@ def test_ten_decades_of_rates(size):
 def test_six_decades_of_rates_and_a_full_right_side(size):
     """Without its step of refinement elimination misses this by up to seven orders."""
     rng = np.random.default_rng(size)
-    for _ in range(20):
-        entries, rhs = chained(rng, size, range(size), decades=6.0)
+    systems = [chained(rng, size, range(size), decades=6.0) for _ in range(20)]
+    for (entries, rhs), found in zip(systems, solved(systems, size), strict=True):
         truth = exact(entries, size, rhs)
-        found = np.stack(solve(entries, size, list(rhs)))
         assert np.max(np.abs(found / truth - 1) / skeel(entries, size, truth)) < 1e-14
 
 
@@ -80,9 +92,9 @@ def test_six_decades_of_rates_and_a_full_right_side(size):
 def test_modes_without_damping_on_resonance(size):
     """Only one mode of the ring is damped, the others are exactly on resonance: in the order of the rows the first pivot would be 0."""
     entries, rhs = chained(np.random.default_rng(size), size, {size // 2})
-    for sides in ([None] * (size - 1) + [rhs[-1]], list(rhs)):
-        truth = exact(entries, size, [0.0 if value is None else value for value in sides])
-        np.testing.assert_allclose(np.stack(solve(entries, size, sides, damped={size // 2})), truth, rtol=1e-12, atol=1e-15)
+    for single, sides in ((True, [0.0] * (size - 1) + [rhs[-1]]), (False, rhs)):
+        (found,) = solved([(entries, rhs)], size, {size // 2}, single)
+        np.testing.assert_allclose(found, exact(entries, size, sides), rtol=1e-12, atol=1e-15)
 
 
 def test_each_undamped_row_follows_a_neighbour():

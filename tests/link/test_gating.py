@@ -15,7 +15,7 @@ import pytest
 
 from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from tests.link.packets import LEGENDRE, RUNNING, WEIGHTS
-from transduce.link.gating import Gate, Packets, best_gate, edge_of, gated
+from transduce.link.gating import Packets, best_gate, edge_of, gated
 from transduce.link.quadrature import nodes
 from transduce.link.wavepacket import Decaying, Gaussian, Rising, Sech
 from transduce.numerics import abs2
@@ -30,11 +30,13 @@ USUAL = dict(zip(NAMES, (3.0, 2.0, 0.4, 8.0, 0.5, 4.0, 0.4, np.nan, 1.0), strict
 OPEN = [{"length": T, "shift": s} for T, s in ((0.05, 0), (0.3, 1.0), (0.7, 0), (2.0, 0), (2.0, 1.0), (4.0, 0), (4.0, -1.5), (9.0, 0))]
 WIDE = [{"length": T, "shift": 0.0, "filter": 100.0} for T in (0.3, 4.0)]
 NARROW = [{"length": T, "shift": 0.0, "kappa_a": 0.5, "detuning": 0.1} for T in (2.0, 20.0)]
+QUICK = {name: value * (ns if name in ("later", "length", "start") else 1 / ns) for name, value in USUAL.items()} | {"shift": 0.0}
 CASES = {
     "agreeing": [*OPEN, *WIDE, *NARROW],
     "long": [{"length": 400.0, "shift": 0.0}],
     "nothing": [{"length": 0.0}, {"length": 1e-12}],
     "before": [{"start": -40.0}],
+    "units": [{"shift": 0.0}, QUICK],
     "halves": [{"start": -1.0}, {"start": -1.0, "length": 2.0}, {"start": 1.0, "length": 2.0}],
 }
 SHAPES: dict[str, Any] = {"sech": Sech, "gaussian": Gaussian, "decaying": Decaying, "rising": Rising}
@@ -259,24 +261,9 @@ def test_every_slope_against_differences(shape):
             assert np.max(abs(got - np.tensordot(weights, near[lane], 1))) < GRADIENT, (figure, name)
 
 
-def test_units():
+@pytest.mark.parametrize("shape", SHAPES)
+def test_units(shape):
     """Nanoseconds instead of seconds: nothing in the search or the sums has a scale of its own."""
-
-    def cut(unit: float) -> tuple[Any, ...]:
-        packet = Sech(bandwidth=1 / unit)
-        grid = nodes(jnp.array([0.0, 0.0]), jnp.array([1.5, packet.features()[1][0] * unit]) / unit)
-        mode = jax.vmap(packet.spectrum)(grid.omega) / (1.5 / unit - 1j * grid.omega)
-        mode = mode / jnp.sqrt(grid.weight @ abs2(mode))
-        packets = Packets(grid, jnp.stack([mode, mode], axis=1), jnp.asarray(0.3 * unit), packet.duration + 3 * unit)
-        best = best_gate(packets, jnp.asarray(4.0 * unit), jnp.ones(2))
-        done = gated(packets, Gate(*best))
-        return (
-            best.start / unit,
-            done.fractions,
-            done.overlap,
-            done.noise(jnp.ones((grid.omega.size, 2)) / (1 + (grid.omega[:, None] * unit) ** 2)),
-        )
-
-    ask = jax.jit(cut)
-    for one, other in zip(ask(1.0), ask(ns), strict=True):
-        assert np.max(abs(np.asarray(one) - np.asarray(other))) < CLOSED_FORM
+    found = answers(shape)["units"][0]
+    for figure in (found.start / np.array([1.0, ns]), found.fractions, found.overlap, found.noise):
+        assert np.max(abs(figure[0] - figure[1])) < CLOSED_FORM

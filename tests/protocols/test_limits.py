@@ -35,8 +35,20 @@ STILL = {"timing_jitter": 0.0, "timing_offset": 0.0, "carrier_offset": 0.0}
 CALM = {"phase_jitter": 0.0, "differential_phase_jitter": 0.0}
 
 
+traced = eqx.filter_jit(limits)
+
+
+@eqx.filter_jit
+def made(protocol, meeting: Meeting) -> tuple[jax.Array, jax.Array]:
+    """Fidelity and rate: of all that differs in values alone by one program."""
+    done = protocol(meeting)
+    return done.fidelity, done.rate
+
+
 def replaced(meeting: Meeting, protocol) -> dict:
     """The same without one thing, by other values of its parameters: the delay of a fibre without loss stays."""
+    own = dataclasses.replace(meeting.b, memory=Qubit(t1=meeting.b.keeper.t1, t2=meeting.b.keeper.t2))
+    meeting = dataclasses.replace(meeting, b=own)  # stated, as a's is
     assert meeting.synchronisation is not None
     clear = {"attenuation": 0.0, "coupling_in": 0.0, "coupling_out": 0.0, "beta2": 0.0, "noise_photons": 0.0}
     forever, still = (
@@ -47,7 +59,11 @@ def replaced(meeting: Meeting, protocol) -> dict:
     fibre = eqx.tree_at(lambda m: m.path_a.parts[0], meeting, bare)
     keep = [dataclasses.replace(node, memory=forever) for node in (meeting.a, meeting.b)]
     quiet = {"laser_linewidth": 0.0, "fibre_linewidth": 0.0, "clock_jitter": 0.0}
-    a, b = (dataclasses.replace(node, qubit=dataclasses.replace(node.qubit, **CALM)) for node in (meeting.a, meeting.b))
+    calm = [{name: zero for name, zero in CALM.items() if getattr(node.qubit, name) is not None} for node in (meeting.a, meeting.b)]
+    a, b = (
+        dataclasses.replace(node, qubit=dataclasses.replace(node.qubit, **own))
+        for node, own in zip((meeting.a, meeting.b), calm, strict=True)
+    )
     timed = dataclasses.replace(meeting, a=a, b=b, synchronisation=dataclasses.replace(still, **quiet))
     return {
         "a.fibre": (protocol, fibre),
@@ -64,7 +80,7 @@ def test_each_gain_is_that_of_the_meeting_without_it(name):
     assert found.names == CAUSES
     own = dict(zip(found.names, found.limits, strict=True))
     for cause, (other, without) in replaced(meeting, protocol).items():
-        wanted = jax.jit(lambda o, w: (lambda d: (d.fidelity, d.rate))(o(w)))(other, without)
+        wanted = made(other, without)
         assert float(own[cause].fidelity_gain_if_ideal) == pytest.approx(float(wanted[0] - done.fidelity), abs=1e-9), cause
         assert float(own[cause].rate_factor_if_ideal) == pytest.approx(float(wanted[1] / done.rate), rel=1e-9), cause
     gains = np.array([float(one.fidelity_gain_if_ideal) for one in found.limits])
@@ -75,10 +91,21 @@ def test_each_gain_is_that_of_the_meeting_without_it(name):
     assert float(done.fidelity) + gains.sum() + float(found.remainder) == pytest.approx(best[name], rel=CLOSED_FORM)
 
 
-def test_pairs_keep_their_sources():
-    node = Node(Qubit(t1=300 * us, t2=200 * us), pumped_blue(0.1))
+PAIRS = Distillation(PairClick(SCENE["one"].photon, filter_bandwidth=3 * MHz))
+
+
+def sources(cooperativity: float) -> Meeting:
+    """Two that are alike."""
+    node = Node(Qubit(t1=300 * us, t2=200 * us), pumped_blue(cooperativity))
     way = Link(fibre=Fibre(length=5 * km, noise_photons=1e-3))
-    _, found = limits(PairClick(SCENE["one"].photon, filter_bandwidth=3 * MHz), Meeting(node, node, way, way))
+    return Meeting(node, node, way, way)
+
+
+def test_pairs_keep_their_sources():
+    """Before and after the rounds."""
+    _, rounds = traced(PAIRS, sources(0.1))
+    found = rounds.raw
+    assert found is not None and rounds.names == (*found.names, "gates", "readings", "memories")
     assert found.names == ("a.absorb", "a.fibre", "b.absorb", "b.fibre", "detectors", "clocks", "waiting")
     assert float(found.limits[1].fidelity_gain_if_ideal) == pytest.approx(float(found.limits[3].fidelity_gain_if_ideal), rel=ALGEBRA)
     assert "waiting" in str(found)
@@ -117,10 +144,14 @@ def test_a_perfect_memory_in_the_rounds_alone():
     meeting = SCENE["meeting"]
     done, found = limits(Distillation(SCENE["one"]), meeting)
     without = replaced(meeting, SCENE["one"])["waiting"][1]
-    raw = SCENE["one"](without)
-    kept = rounds(filled(raw.pair), raw.rate, ("epl",), 0.0, 0.0, (meeting.a.keeper, meeting.b.keeper), "psi+", None, flight(meeting))
+
+    @eqx.filter_jit
+    def fidelity(without):
+        raw, keepers = SCENE["one"](without), (meeting.a.keeper, meeting.b.keeper)
+        return rounds(filled(raw.pair), raw.rate, ("epl",), 0.0, 0.0, keepers, "psi+", None, flight(meeting))[-1].fidelity
+
     gain = found.limits[found.names.index("waiting")].fidelity_gain_if_ideal
-    assert float(gain) == pytest.approx(float(kept[-1].fidelity - done.fidelity), rel=1e-8)
+    assert float(gain) == pytest.approx(float(fidelity(without) - done.fidelity), rel=1e-8)
 
 
 @pytest.mark.slow
@@ -167,14 +198,13 @@ def test_the_slope_of_a_gain_is_the_difference_of_slopes():
 
 def test_what_is_refused():
     """An unstable device is an error, and NaN in traced code."""
-    node = Node(Qubit(t1=300 * us, t2=200 * us), pumped_blue(2.0))
-    way = Link(fibre=Fibre(length=5 * km))
-    protocol, over = Distillation(PairClick(SCENE["one"].photon, filter_bandwidth=3 * MHz)), Meeting(node, node, way, way)
+    over = sources(2.0)
     auxiliary = {"kappa_s_ext": 1 * MHz, "kappa_s_int": 1 * MHz, "kappa_d": 1 * MHz, "g_s": 3 * MHz}
-    unstable = connect(ElectroOptic(cooperativity=0.4, stokes=True, **auxiliary, **RATES))
+    still = connect(ElectroOptic(cooperativity=0.4, **RATES))
+    unstable = eqx.tree_at(lambda c: c.a.device, still, ElectroOptic(cooperativity=0.4, stokes=True, **auxiliary, **RATES))
     with pytest.raises(UnstableError, match="unstable: a disturbance grows at"):
-        limits(protocol, over)
+        limits(PAIRS, over)
     with pytest.raises(ValueError, match="limits: protocol must be heralded, Teleportation, Transfer or Distillation, but is Link"):
-        limits(way, over)
-    for lost in (eqx.filter_jit(limits)(protocol, over)[1], eqx.filter_jit(limits)(Transfer("single-rail", PHOTON), unstable)[1]):
+        limits(over.path_a, over)
+    for lost in (traced(PAIRS, over)[1], traced(Transfer("single-rail", PHOTON), unstable)[1]):
         assert all(np.isnan(one.fidelity_gain_if_ideal) and np.isnan(one.rate_factor_if_ideal) for one in lost.limits)

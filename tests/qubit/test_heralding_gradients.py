@@ -59,9 +59,10 @@ def source_in_the_middle(kind: Any, eta, n, dark, photons):
 def test_values_and_gradients_at_the_edges(protocol, kind):
     def figures(point):
         pair = protocol(kind, *point)
-        return jnp.stack([pair.fidelity, jnp.log(pair.probability)])
+        answer = jnp.stack([pair.fidelity, jnp.log(pair.probability)])
+        return answer, answer
 
-    values, slopes = jax.jit(jax.vmap(lambda point: (figures(point), jax.jacrev(figures)(point))))(jnp.array(POINTS))
+    slopes, values = jax.jit(jax.vmap(jax.jacrev(figures, has_aux=True)))(jnp.array(POINTS))
     assert np.isfinite(slopes).all()
     for point, value, slope in zip(POINTS, values, slopes, strict=True):
         exact, derivative = precise.gradients(getattr(precise, protocol.__name__), kind, point)
