@@ -49,3 +49,11 @@ def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def transfer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies say nothing of the protocols that they do not select, whose programs are the longest to compile."""
+    from transduce.study.config import Setting
+
+    monkeypatch.setattr(Setting, "lacking", lambda setting, name: None if name == setting.protocol else "is not asked for")

@@ -322,6 +322,7 @@ def test_float32_is_refused(fresh_python):
     assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and "float64" in answer.stderr
 
 
+@pytest.mark.usefixtures("transfer_alone")
 def test_a_value_that_overflows_is_one_line(tmp_path, capsys):
     file = tmp_path / "link.toml"
     file.write_text(change('"100 mW"', '"1e290 W"'), encoding="utf-8")

@@ -142,6 +142,7 @@ loss = "0.5 dB"
 """
 
 
+@pytest.mark.usefixtures("transfer_alone")
 def test_a_study_of_it_and_the_optimiser(tmp_path, capsys):
     """A file names its kind; its pump is raised, and its store closed, within the boxes that its class declares."""
     file = tmp_path / "lab.toml"

@@ -30,6 +30,7 @@ def everything(system):
         "added_noise_input": lambda: system.added_noise_input("pa", "pb", ZERO),
         "pair_moments": lambda: system.pair_moments("pa", "pb", ZERO),
         "covariance": lambda: system.covariance(),
+        "noise_flux": lambda: system.noise_flux(),
     }
 
 

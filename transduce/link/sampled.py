@@ -5,6 +5,7 @@ r"""A temporal mode known by numbers: a table with straight lines between its po
 Conventions as in ``wavepacket``; both are normalised when used, with the exact norm of what they stand for.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -221,6 +222,14 @@ def _mean_exponential_jvp(primals, tangents):
     return value, tangents[0] * jnp.where(near, series, (jnp.exp(-x) - value) / jnp.where(near, 1.0, x))
 
 
+def _series(terms: Complex[Array, " n"], angle: Scalar) -> Complex[Array, ""]:
+    """sum_n terms_n e^{i n angle}, n from 1: by the few exponentials of the multiples of a number and of what lies between."""
+    size = math.isqrt(terms.size) + 1
+    table = jnp.pad(terms, (1, size * size - 1 - terms.size)).reshape(size, size)
+    between, multiples = (jnp.exp(1j * angle * (np.arange(size) * step)) for step in (1, size))
+    return multiples @ (table @ between)
+
+
 class _Density(NamedTuple):
     """p = |f|^2 = 1/L + 2 Re sum_n q_n e^{i w_n t} in the window 0 <= t < L = 2 n h/2, w_n = 2 pi n/L, int p dt = 1."""
 
@@ -334,9 +343,9 @@ class Sampled(AbstractWavepacket):
         time = jax.lax.stop_gradient(grid[cell - 1] + part * step)
         for _ in range(4):
             time = jax.lax.stop_gradient(time)
-            waves = jnp.exp(1j * omegas * time)
-            excess = time / window + offset + 2 * jnp.sum(sums * waves).real - level
-            time = time - excess / jax.lax.stop_gradient(1 / window + 2 * jnp.sum(terms * waves).real)
+            angle = omegas[0] * time
+            excess = time / window + offset + 2 * _series(sums, angle).real - level
+            time = time - excess / jax.lax.stop_gradient(1 / window + 2 * _series(terms, angle).real)
         return time
 
     @property
