@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from transduce.cli import _keeper, main
-from transduce.programs import _load, _loaded, compiled, kept
+from transduce.programs import _loaded, compiled, kept
+from transduce.shelf import load
 from transduce.study import config
 from transduce.study.source import BUNDLED, read
 
@@ -380,5 +381,5 @@ def test_a_damaged_program_is_written_again(damage, tmp_path):
     (file,) = tmp_path.glob("*.program")
     file.write_bytes(damage(file.read_bytes()))
     assert run() == 2
-    again = _load(file)
+    again = load(file)
     assert again is not None and [float(one) for one in again[0]([np.full((), 2.0)])] == [4]

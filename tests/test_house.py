@@ -21,7 +21,7 @@ import transduce
 
 ROOT = pathlib.Path(__file__).parent.parent
 FLOORS = (
-    *("programs", "units", "numerics", "parameters", "linear", "gaussian", "devices", "link", "qubit", "protocols", "design"),
+    *("shelf", "programs", "units", "numerics", "parameters", "linear", "gaussian", "devices", "link", "qubit", "protocols", "design"),
     *("report", "study", "cli"),
 )
 """Bottom to top. ``transduce/__init__.py``, the roof, may import from all of them."""

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from transduce import programs
-from transduce.programs import ONCE, QUICK, ahead, compiled, kept
+from transduce import programs, shelf
+from transduce.programs import ONCE, QUICK, compiled, kept
+from transduce.shelf import ahead
 
 X = np.random.default_rng(0).random(100)
 
@@ -74,8 +75,8 @@ def test_the_next_run_traces_nothing_and_loads_ahead_what_it_will_use(run):
     (before,) = run.folder.glob("*.programs")
     again = run()
     assert run.traced == ["a", "bb"] and len(noted) == 2 and {file.name for file in run.folder.glob("*.program")} == noted
-    assert programs._ahead is not None and programs._ahead._found == {}  # all were loaded, and taken
-    assert set((programs._read(before) or b"").decode().split()) == noted
+    assert shelf._ahead is not None and shelf._ahead._found == {}  # all were loaded, and taken
+    assert set((shelf._read(before) or b"").decode().split()) == noted
     assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 

@@ -63,7 +63,7 @@ def _load(file: pathlib.Path | None) -> Any:
     """The study of a file: its source, setting and aims. What needs no JAX is checked before JAX is there."""
     source = read(file)
     _prepare()
-    from .programs import ahead, cache_folder
+    from .shelf import ahead, cache_folder
 
     ahead(cache_folder(), f"{sys.argv[1:2]} {source.text}")  # meanwhile
     from .study import aims, config
@@ -85,7 +85,8 @@ def _prepare() -> None:
 
 def _keeper(text: str, jax_too: bool = False) -> Callable[..., Any]:
     """key -> a context in which programs are kept for the next run, under the file's text and the key; warns where they cannot be."""
-    from .programs import cache_folder, kept, writable
+    from .programs import kept
+    from .shelf import cache_folder, writable
 
     folder: pathlib.Path | None = cache_folder()
     if folder is not None and not writable(folder):
@@ -355,7 +356,7 @@ def _ours() -> dict[str, float]:
 def doctor(as_json: AsJson = False, timed: Annotated[bool, typer.Option("--time", help="Time evaluate and optimise too.")] = False) -> None:
     """Versions, devices, precision, the compilation cache, and one number that is known in closed form."""
     _prepare()
-    from .programs import cache_folder
+    from .shelf import cache_folder
     from .study.installation import facts
     from .study.record import dumps
 
@@ -374,7 +375,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
         answer = app(args=None if arguments is None else list(arguments), prog_name="transduce", standalone_mode=False)
-        return answer if isinstance(answer, int) else 0
+        status = answer if isinstance(answer, int) else 0
+        if arguments is None and "jax" in sys.modules and not sys.modules["jax"].distributed.is_initialized():
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(status)  # taking compiled programs apart would be a tenth of the run
+        return status
     except WrongInput as error:
         print(error, file=sys.stderr)
         return 2

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..programs import sources
+from ..shelf import sources
 from . import stored
 from .axes import Axes, Designs, designs, known
 from .chunks import LEAST, Program, Question, ahead, built, device_memory, fitted, free_memory, power_of_two

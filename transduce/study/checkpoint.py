@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..programs import sources
+from ..shelf import sources
 from .record import Folder, provenance
 from .signals import Stopped, Stops
 from .source import Source, WrongInput

@@ -31,7 +31,7 @@ def facts(cache: pathlib.Path, timed: bool = False) -> dict[str, Any]:
     import jax
 
     from ..devices.electro_optic import ElectroOptic
-    from ..programs import writable
+    from ..shelf import writable
     from ..units import MHz
     from .record import git_state, provenance
     from .source import read
