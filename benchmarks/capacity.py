@@ -22,7 +22,7 @@ from transduce.units import Hz, MHz
 _RNG = np.random.default_rng(0)
 
 
-def butterworth(count: int = 64) -> dict[str, Any]:
+def butterworth(count: int = 256) -> dict[str, Any]:
     """Five modes by their largest coupling, against our own jitted grid; Q is proportional to g_max."""
     edge = np.exp(_RNG.uniform(np.log(0.3), np.log(3), count)) * MHz
 
@@ -46,7 +46,7 @@ def butterworth(count: int = 64) -> dict[str, Any]:
     return {"ratio": mine / other, "agreement": homogeneous, "grid_error": agreement([peer(edge)[0]], [value]), **times}
 
 
-def drawn(size: int, count: int = 64, checked: int = 4) -> dict[str, Any]:
+def drawn(size: int, count: int = 256, checked: int = 4) -> dict[str, Any]:
     """Complex zeros and a scale drawn at random, value and gradient in all of them, against a NumPy grid with its gradient by formula."""
     x, y = _RNG.uniform(-1.5, 1.5, (count, size)) * MHz, _RNG.uniform(-0.5, 0.5, (count, size)) * MHz
     scale = (_RNG.uniform(1, 2, count) * MHz) ** size
