@@ -141,6 +141,7 @@ def keep(file: pathlib.Path, program: jax.stages.Compiled, given: int, answer: A
 
 
 def digest(*words: str) -> str:
+    """SHA-256 of the words, in hexadecimal."""
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
