@@ -29,11 +29,11 @@ Program = tuple[Callable[[list[Any]], list[Any]], Any]
 
 def sources() -> str:
     """A digest of this package's files and of the versions and device that a program depends on."""
-    digest = hashlib.sha256(f"{__version__} {jax.__version__} {jax.lib.__version__} {jax.devices()[0].device_kind}".encode())
+    found = hashlib.sha256(f"{__version__} {jax.__version__} {jax.lib.__version__} {jax.devices()[0].device_kind}".encode())
     root = pathlib.Path(__file__).parent
     for file in sorted([*root.rglob("*.py"), *root.rglob("*.toml")]):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 @functools.cache
