@@ -24,6 +24,18 @@ def is_concrete(*values: object) -> bool:
 
 
 @jax.custom_jvp
+def unless_dark(value: Float[Array, ""], power: Float[Array, ""]) -> Float[Array, ""]:
+    """The value, whose derivatives are NaN rather than wrong where the power that it is referred to is ``DARK``: they are rounding there."""
+    return value
+
+
+@unless_dark.defjvp
+def _unless_dark_jvp(primals, tangents):
+    (value, power), (d_value, _) = primals, tangents
+    return unless_dark(value, power), jnp.where(power < DARK, jnp.nan, 1.0) * d_value
+
+
+@jax.custom_jvp
 def _bose(omega: Float[Array, ""], temperature: Float[Array, ""]) -> Float[Array, ""]:
     cold = temperature == 0
     x = jnp.where(cold, jnp.inf, hbar * omega / (k_B * jnp.where(cold, 1.0, temperature)))

@@ -43,7 +43,7 @@ def dense(entries: Entries, size: int) -> Complex[Array, "n n"]:
     return jnp.zeros((size, size), complex).at[jnp.array(rows), jnp.array(columns)].set(jnp.stack(list(entries.values())))
 
 
-def _reciprocal(z: Complex[Array, ""]) -> Complex[Array, ""]:
+def reciprocal(z: Complex[Array, "*f"]) -> Complex[Array, "*f"]:
     size = 1 / abs2(z)
     return jax.lax.complex(jnp.real(z) * size, -jnp.imag(z) * size)
 
@@ -67,7 +67,7 @@ def _by_minors(entries: Entries, size: int, rhs: Sequence) -> list:
             if total is not None:
                 minors[columns] = total
     every = tuple(range(size + 1))
-    inverse = _reciprocal(minors[every[:-1]])
+    inverse = reciprocal(minors[every[:-1]])
     signed = [minors.get(every[:column] + every[column + 1 :]) for column in range(size)]
     return [0.0 * inverse if value is None else (-1) ** (size - 1 - column) * value * inverse for column, value in enumerate(signed)]
 
@@ -94,7 +94,7 @@ class _Factors(NamedTuple):
     def of(cls, entries: Entries, order: tuple[int, ...]) -> "_Factors":
         a, inverse = dict(entries), {}
         for place, pivot in enumerate(order):
-            inverse[pivot] = _reciprocal(a[pivot, pivot])
+            inverse[pivot] = reciprocal(a[pivot, pivot])
             for row in (row for row in order[place + 1 :] if (row, pivot) in a):
                 a[row, pivot] = a[row, pivot] * inverse[pivot]
                 for column in (column for column in order[place + 1 :] if (pivot, column) in a):

@@ -6,6 +6,7 @@ occupation (plus one where it is seen conjugated), so the noise of all such port
 conjugate is :math:`[S(-\omega)]^*`.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import abs2
-from .elimination import FULL, solve
+from ..numerics import abs2, unless_dark
+from .elimination import EXPANDED, FULL, solve
+from .resolvent import MANY, resolvent
 from .spectrum import over
 
 Value = Complex[Array, ""] | Float[Array, ""]
@@ -28,6 +30,12 @@ class Row(NamedTuple):
     anomalous: tuple[Value | None, ...]
 
 
+def unit_of(drift: Iterable[Value]) -> Float[Array, ""]:
+    """``Output.unit`` of a drift with these entries."""
+    largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in drift])))
+    return jnp.ldexp(jnp.ones(()), -jnp.frexp(jax.lax.stop_gradient(largest))[1])
+
+
 class Output(eqx.Module):
     """One output of a system that has passed its gate.
 
@@ -36,6 +44,7 @@ class Output(eqx.Module):
         start: K's row of this output: (row, amplitude).
         normal, anomalous: K^dagger's column of each input port seen plainly and conjugated: (row, amplitude).
         occupation: of each port.
+        unit: one over a power of two near the largest rate: all is solved in it, and it cancels exactly, as does its derivative.
         keys, size: rows and columns of the entries, number of rows.
         sign: of the output's row: -1 where it is a conjugate.
         direct: which input port is the output's own; None for an internal mode.
@@ -46,6 +55,7 @@ class Output(eqx.Module):
     normal: tuple[tuple[Value, ...], ...]
     anomalous: tuple[tuple[Value, ...], ...]
     occupation: tuple[Value, ...]
+    unit: Float[Array, ""]
     keys: tuple[tuple[int, int], ...] = eqx.field(static=True)
     start_rows: tuple[int, ...] = eqx.field(static=True)
     normal_rows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -54,23 +64,31 @@ class Output(eqx.Module):
     sign: int = eqx.field(static=True)
     direct: int | None = eqx.field(static=True)
 
-    @property
-    def _scale(self) -> Float[Array, ""]:
-        """A power of two near the largest rate, in units of which all is solved: it cancels exactly, and so does its derivative."""
-        largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in self.drift])))
-        return jnp.ldexp(jnp.ones(()), jnp.frexp(jax.lax.stop_gradient(largest))[1])
+    def _entries(self, transposed: bool) -> dict[tuple[int, int], Value]:
+        """-A, all of its diagonal included."""
+        entries = {(c, r) if transposed else (r, c): value for (r, c), value in zip(self.keys, self.drift, strict=True)}
+        return entries | {(r, r): entries.get((r, r), jnp.zeros(())) for r in range(self.size)}
+
+    def _shift(self, omega: Value) -> Value:
+        """-i omega, in the unit."""
+        return jnp.asarray(-1j * self.sign * (omega * self.unit))
 
     def _matrix(self, omega: Value, transposed: bool) -> dict[tuple[int, int], Value]:
-        """-i omega - A over the scale."""
-        unit = 1 / self._scale
-        shift = jnp.asarray(-1j * self.sign * (omega * unit))
-        matrix = {(c, r) if transposed else (r, c): value * unit for (r, c), value in zip(self.keys, self.drift, strict=True)}
-        return matrix | {(r, r): matrix.get((r, r), 0.0) + shift for r in range(self.size)}
+        """-i omega - A, in the unit."""
+        shift = self._shift(omega)
+        return {(r, c): value * self.unit + shift if r == c else value * self.unit for (r, c), value in self._entries(transposed).items()}
 
     def _resolvent_row(self, omega: Value) -> list[Value]:
-        unit = 1 / self._scale
-        start = {row: value * unit for row, value in zip(self.start_rows, self.start, strict=True)}
-        return solve(self._matrix(omega, transposed=True), self.size, [start.get(r) for r in range(self.size)], self._damped)
+        start = dict(zip(self.start_rows, self.start, strict=True))
+        side = [start.get(row) for row in range(self.size)]
+        if self.at_once(omega):
+            return resolvent(self._entries(transposed=True), self._shift(omega), self.size, side, self.unit)
+        scaled = [None if value is None else value * self.unit for value in side]
+        return solve(self._matrix(omega, transposed=True), self.size, scaled, self._damped)
+
+    def at_once(self, omega: Value) -> bool:
+        """Whether so many frequencies are answered by one ``resolvent``."""
+        return jnp.ndim(omega) > 0 and jnp.size(omega) >= MANY and FULL < self.size <= EXPANDED
 
     @property
     def _damped(self) -> set[int]:
@@ -131,7 +149,7 @@ class Output(eqx.Module):
         """``power`` and its first and second derivative with respect to omega, from the powers of the resolvent."""
         rows, amplitudes, direct = self._only(source)
         column = dict(zip(rows, amplitudes, strict=True))
-        matrix, unit = self._matrix(omega, transposed=False), 1 / self._scale
+        matrix, unit = self._matrix(omega, transposed=False), self.unit
         y = self._resolvent_row(omega)
         x = solve(matrix, self.size, [column[r] * unit if r in column else None for r in range(self.size)], self._damped)
         z = solve(matrix, self.size, [value * unit for value in x], self._damped)
@@ -166,6 +184,8 @@ class Conversion(eqx.Module):
 
     def figures(self, omega: Value, image: Value | float | None = None) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """(power, added noise), from one solve, at one frequency or at many; the power is that of the normal amplitude."""
+        if self.output.at_once(omega):
+            return self._figures(omega, image)
         if jnp.ndim(omega) and self.output.size > FULL:
             return jax.vmap(lambda omega: self._figures(omega, image))(omega)
         return over(lambda own, omega: own[0]._figures(omega, own[1]), (self, image), omega)
@@ -175,7 +195,7 @@ class Conversion(eqx.Module):
         occupied = self.output.occupation[self.source] if image is None else image
         image = 0.0 if v is None else abs2(v) * (occupied + 1)
         power = abs2(jnp.asarray(0.0 if u is None else u))
-        return power, (noise + image) / power
+        return power, unless_dark((noise + image) / power, power)
 
     def slopes(self, omega: Value) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
         """|S|^2 and its first and second derivative with respect to omega."""

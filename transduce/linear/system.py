@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..numerics import is_concrete, sqrt
 from .elimination import Entries, dense
 from .noise import Moments, PairMoments, added_noise, excess_flux, lyapunov, output_noise, pair_correlation
-from .output import Conversion, Output, Row, Value
+from .output import Conversion, Output, Row, Value, unit_of
 from .path import Path
 from .structure import Edge, colour, pattern_of, route
 
@@ -232,6 +232,7 @@ class LinearSystem(eqx.Module):
             normal=conjugated(normal),
             anomalous=conjugated(anomalous),
             occupation=self.occupation,
+            unit=unit_of(drift.values()),
             keys=tuple(drift),
             start_rows=tuple(start),
             normal_rows=tuple(tuple(row) for row in normal),
