@@ -352,6 +352,17 @@ def test_a_folder_that_cannot_be(tmp_path, capsys):
         assert "must be a folder's name, but is ''" in one_line(capsys, [command, "--out", ""])
 
 
+def test_only_a_command_of_its_own_loads_programs_ahead(tmp_path, monkeypatch, capsys):
+    asked, command = [], ["evaluate", "--out", str(tmp_path / "file")]
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setattr("transduce.shelf.ahead", lambda folder, name: asked.append(name))
+    assert main(command) == 2 and asked == []
+    monkeypatch.setattr("sys.argv", ["transduce", *command])
+    assert main() == 2 and asked == [f"['evaluate'] {TEXT}"]
+    assert main(command) == 2 and len(asked) == 1
+    assert capsys.readouterr().err.count("must be a folder") == 3
+
+
 def test_doctor_tells_whether_programs_can_be_kept(monkeypatch, tmp_path, capsys):
     for folder, writable in ((tmp_path / "new", True), ("/proc/nope", False)):
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))

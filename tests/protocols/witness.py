@@ -4,6 +4,8 @@ Each parameter is an array of one value per lane. The photon is a sech and so is
 Integrals: trapezoids in x, w = sinh(x), which an analytic integrand makes exact.
 """
 
+import functools
+
 import numpy as np
 import scipy.constants as constants
 from scipy.special import polygamma
@@ -49,15 +51,17 @@ class Device:
         e, o = self.k_e / 2 + 1j * (self.d_e - w), self.k_o / 2 + 1j * (self.d_o - w)
         return e, o, e * o + self.g**2
 
+    @functools.cached_property
     def carrier(self):
-        """Where the determinant is smallest: Newton on a quartic, its derivatives by complex step in real arithmetic."""
+        """Where the determinant is smallest: a scan, then Newton on a quartic, its derivatives by complex step in real arithmetic."""
 
         def size(w):
             real = self.k_e * self.k_o / 4 - (self.d_e - w) * (self.d_o - w) + self.g**2
             imaginary = self.k_e / 2 * (self.d_o - w) + self.k_o / 2 * (self.d_e - w)
             return real**2 + imaginary**2
 
-        w, h = (self.d_e + self.d_o) / 2, 1e3
+        scan = (self.d_e + self.d_o) / 2 + (self.k_e + self.k_o + 2 * self.g) * np.linspace(-1, 1, 201)
+        w, h = np.take_along_axis(scan, np.argmin(size(scan), axis=1)[:, None], 1), 1e3
         for _ in range(60):
             first = [(size(w + s * h + 1e-20j)).imag / 1e-20 for s in (-1, 0, 1)]
             w = w - first[1] / ((first[2] - first[0]) / (2 * h))
@@ -79,11 +83,10 @@ class Device:
 
     def shape(self, w):
         """|u|^2 but for what does not depend on frequency, which may be 0."""
-        return 1 / abs(self.determinant(self.carrier() + w)[2]) ** 2
+        return 1 / abs(self.determinant(self.carrier + w)[2]) ** 2
 
     def stage(self, source, target):
-        at = self.carrier()
-        return lambda w: self.response(source, target, at + w)
+        return lambda w: self.response(source, target, self.carrier + w)
 
 
 def fibre(p):
@@ -117,15 +120,21 @@ def filter_(p):
 STAGES = {"fibre": fibre, "switch": switch, "loss": loss, "filter": filter_}
 
 
-def fwhm(power, span):
-    """Full width at half maximum of a single-peaked power around 0, per lane: zooms on the peak, then bisections."""
-    low, high = -span * np.ones((1, 1)), span * np.ones((1, 1))
-    for _ in range(9):
-        w = low + (high - low) * np.linspace(0, 1, 33)
-        at = np.argmax(power(w), axis=1)[:, None]
-        step = (high - low) / 32
-        middle = np.take_along_axis(w + 0 * at, at, 1)
-        low, high = middle - 2 * step, middle + 2 * step
+def zoomed(power, w, at, best):
+    """The extremum of a power next to a place of the grid, per lane."""
+    step, middle = w[:, 1:2] - w[:, :1], np.take_along_axis(w, at[:, None], 1)
+    for _ in range(8):
+        w = middle + step * np.linspace(-1, 1, 33)
+        middle, step = np.take_along_axis(w, best(power(w), axis=1)[:, None], 1), step / 8
+    return middle
+
+
+def band(power, span):
+    """(full width at half maximum, ripple in dB) of a power around 0 that falls below half nowhere between its peaks, per lane."""
+    w = span * np.linspace(-1, 1, 2001)
+    values = power(w[None])
+    w = np.broadcast_to(w, values.shape)
+    middle = zoomed(power, w, np.argmax(values, axis=1), np.argmax)
     half, edges = power(middle) / 2, []
     for side in (-1, 1):
         inside, outside = middle, middle + side * span
@@ -134,7 +143,11 @@ def fwhm(power, span):
             over = power(between) > half
             inside, outside = np.where(over, between, inside), np.where(over, outside, between)
         edges.append(between[:, 0])
-    return edges[1] - edges[0]
+    inner = values[:, 1:-1]
+    dips = np.where((inner < values[:, :-2]) & (inner < values[:, 2:]) & (inner > half), inner, np.inf)
+    lowest = power(zoomed(power, w, 1 + np.argmin(dips, axis=1), np.argmin))[:, 0]
+    ripple = np.where(np.isfinite(dips).any(axis=1), 2 * half[:, 0] / lowest, 1.0)
+    return edges[1] - edges[0], 10 * np.log10(ripple)
 
 
 def of(parameters, prefix):
@@ -210,7 +223,8 @@ def evaluate(parameters, stages, photon, detection=None):
         absorbed = exchange(of(parameters, "b.qubit."), detection[:, None])
     power = abs(centre) ** 2
     figures = {"efficiency": power, "added_noise_input": np.divide(noise, power, out=np.full_like(power, np.inf), where=power > 0)}
-    figures["bandwidth_fwhm"] = fwhm(lambda w: up.shape(w) * down.shape(w) * np.prod([abs(one(w)[0]) ** 2 for one in row[1:-1]], 0), 3e8)
+    shape = band(lambda w: up.shape(w) * down.shape(w) * np.prod([abs(one(w)[0]) ** 2 for one in row[1:-1]], 0), 3e8)
+    figures["bandwidth_fwhm"], figures["ripple_db"] = shape
     figures["efficiency_internal"] = power / (up.escape() * down.escape())
     figures |= {"packet_efficiency": t**2, "packet_noise": heard}
     eta, n, c = t**2 * emitted[0] * absorbed[0], heard * absorbed[0], emitted[1] * absorbed[1]

@@ -30,6 +30,9 @@ from ..parameters import Scalar
 from ..units import GHz, K, MHz, THz, hbar, kHz, show
 from .heating import COOLING_POWER, AbstractHeating, ConductanceHeating, exponent
 
+RATE, ENERGY = 2.0**27, 2.0**-63
+"""Units (rad/s, J) near a linewidth and a photon, in which float32 holds the squares that derivatives ask for; exact, as powers of two."""
+
 
 class Drive(NamedTuple):
     """A pump at work: the enhanced coupling it makes (rad/s) and its power (W; None where only a cooperativity was stated)."""
@@ -314,7 +317,8 @@ def drive(
         g0: single-photon coupling (rad/s); may be absent beside a cooperativity.
         pump_power, photons, cooperativity: exactly one of them.
     """
-    per_watt = kappa_ext / (hbar * frequency) / ((kappa / 2) ** 2 + detuning**2)
+    energy = hbar / ENERGY * frequency
+    per_watt = kappa_ext / RATE / energy / ((kappa / 2 / RATE) ** 2 + (detuning / RATE) ** 2) * (1 / ENERGY / RATE)
     if cooperativity is not None:
         coupling = sqrt(cooperativity * kappa * other) / 2
         photons = None if g0 is None else cooperativity * kappa * other / (4 * g0**2)

@@ -82,7 +82,7 @@ def _summit(score: Callable[[Array], Array], low: Array, high: Array) -> Array:
 
     def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
-        rungs = low + (high - low) * _RUNGS
+        rungs = low + (high - low) * jnp.asarray(_RUNGS, low.dtype)
         best = jnp.argmax(jax.vmap(score)(rungs))
         return rungs[jnp.maximum(best - 1, 0)], rungs[jnp.minimum(best + 1, 16)]
 
@@ -95,7 +95,7 @@ def _crossing(power: Power, level: Array, inside: Array, outside: Array) -> Arra
 
     def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         inside, outside = ends
-        rungs = inside[:, None] + (outside - inside)[:, None] * _RUNGS
+        rungs = inside[:, None] + (outside - inside)[:, None] * jnp.asarray(_RUNGS, inside.dtype)
         below = jax.vmap(jax.vmap(power))(rungs) < level
         first = jnp.argmax(below.at[:, -1].set(True).at[:, 0].set(False), axis=1)
         rows = jnp.arange(inside.size)
@@ -146,7 +146,12 @@ def interval_above(
     return low, high
 
 
-def _polished(omega: Array, slopes: Float[Array, "3 k"], reach: Array) -> Array:
+def _reach(width: Array) -> Array:
+    """How far from an extremum that was found by its height its slope is asked: beyond the root of the rounding."""
+    return max(1e-5, 16 * float(jnp.finfo(width.dtype).eps) ** 0.5) * width
+
+
+def _polished(omega: Array, slopes: Float[Array, "3 *k"], reach: Array) -> Array:
     """One Newton step to where the slope vanishes, from the slopes at omega, omega - reach and omega + reach.
 
     Comparing heights finds an extremum to the root of the rounding only, and the gradient of its height is wrong by as much.
@@ -177,7 +182,7 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
     signs = jnp.array([1.0, -1.0])
     summits = jax.vmap(lambda sign, a, b: _summit(lambda w: sign * power(w), a, b))(signs, low, high)
     edges, is_open = _ends(power, points, values, top, power(summits[0]) / 2)
-    reach = 1e-5 * (high - low)
+    reach = _reach(high - low)
     slopes = _slopes(power, jnp.concatenate([edges, summits, summits - reach, summits + reach]))
     peak, bottom = _polished(summits, slopes[2:].reshape(3, 2), reach)
     return Spots(jnp.stack([peak, *edges, bottom]), slopes[:2], is_open, ~jnp.any(dip))
@@ -202,4 +207,6 @@ def peak_frequency(power: Power, poles: Complex[Array, " k"]) -> Float[Array, ""
     points = sample_points(poles)
     values = jax.vmap(power)(points)
     top = values.size - 1 - jnp.argmax((values >= jnp.max(values) * (1 - 1e-12))[::-1])
-    return _summit(power, *_neighbours(points, top))
+    low, high = _neighbours(points, top)
+    summit, reach = _summit(power, low, high), _reach(high - low)
+    return _polished(summit, _slopes(power, summit + reach * jnp.array([0.0, -1.0, 1.0])), reach)
