@@ -6,14 +6,13 @@ output is one JSON object; words go to standard error.
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import pathlib
 import shutil
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+_typed = ContextVar("whether the command is the process's own, rather than arguments of main", default=False)
 
 File = Annotated[pathlib.Path | None, typer.Argument(metavar="[FILE]", help="A study in TOML; the bundled connection where there is none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
@@ -65,7 +65,8 @@ def _load(file: pathlib.Path | None) -> Any:
     _prepare()
     from .shelf import ahead, cache_folder
 
-    ahead(cache_folder(), f"{sys.argv[1:2]} {source.text}")  # meanwhile
+    if _typed.get():
+        ahead(cache_folder(), f"{sys.argv[1:2]} {source.text}")  # meanwhile
     from .study import aims, config
 
     setting = config.load(source)
@@ -199,7 +200,6 @@ def optimise(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
 def _optimise(setting: Any, aims: Any, folder: Any, as_json: bool, force: bool = False) -> None:
     """Begin a run in its folder or go on with it."""
-    threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()  # meanwhile
     from .study.record import dumps
     from .study.runs import optimised
 
@@ -361,11 +361,8 @@ def doctor(as_json: AsJson = False, timed: Annotated[bool, typer.Option("--time"
     from .study.record import dumps
 
     answer = facts(cache_folder(), timed)
-    if as_json:
-        sys.stdout.write(dumps(answer))
-    else:
-        for key, value in answer.items():
-            print(f"{key:18} {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}")
+    rows = {key: ", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else one for key, one in answer.items()}
+    sys.stdout.write(dumps(answer) if as_json else "".join(f"{key:18} {value}\n" for key, value in rows.items()))
     if not answer["well"]:
         raise typer.Exit(1)
 
@@ -373,9 +370,9 @@ def doctor(as_json: AsJson = False, timed: Annotated[bool, typer.Option("--time"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+    _typed.set(arguments is None)
     try:
-        answer = app(args=None if arguments is None else list(arguments), prog_name="transduce", standalone_mode=False)
-        status = answer if isinstance(answer, int) else 0
+        status = int(app(args=None if arguments is None else list(arguments), prog_name="transduce", standalone_mode=False) or 0)
         if arguments is None and "jax" in sys.modules and not sys.modules["jax"].distributed.is_initialized():
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(status)  # taking compiled programs apart would be a tenth of the run

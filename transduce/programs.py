@@ -11,6 +11,7 @@ import contextvars
 import json
 import pathlib
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from . import shelf
 _Place = tuple[pathlib.Path, str]
 _place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("place", default=None)
 _loaded: dict[pathlib.Path, shelf.Program] = {}
+_tracing = threading.Lock()
+"""Tracing is Python: two at once only make each other late, where one might compile meanwhile."""
 
 
 @contextlib.contextmanager
@@ -129,7 +132,8 @@ def _built(file: pathlib.Path, flat: Callable[..., Any], shapes: list[Any], opti
         told.append(json.dumps(answer))
         return found
 
-    lowered = jax.jit(leaves).lower(shapes)
+    with _tracing:
+        lowered = jax.jit(leaves).lower(shapes)
     try:
         program = lowered.compile(compiler_options=options)
     except jax.errors.JaxRuntimeError as error:

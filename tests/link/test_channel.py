@@ -10,7 +10,7 @@ from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.linear.path import Path
 from transduce.linear.system import LinearSystem, Port
-from transduce.link.base import Along, Prepared, flat
+from transduce.link.base import Along, Flat, Prepared
 from transduce.link.convert import Convert
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link, channel, grid_for
@@ -158,7 +158,7 @@ def test_noise_in_a_given_mode_knows_no_arrival():
 
 def test_a_flat_link_hands_the_packet_on():
     """Without poles every packet arrives as it left, and gain adds what quantum mechanics asks."""
-    link = Prepared(flat(jnp.asarray(0.6j), jnp.asarray(0.25)))
+    link = Prepared(Flat(jnp.asarray(0.6j), jnp.asarray(0.25)))
     ask = eqx.filter_jit(lambda f: (channel(link, f), channel(link, f, f, 0.0)))
     for photon in (Decaying(bandwidth=1 * MHz), Sech(bandwidth=1 * MHz)):
         best, same = ask(photon)

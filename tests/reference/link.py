@@ -77,8 +77,9 @@ class Through(AbstractResponse):
     def shape(self, omega: Array) -> Array:
         return abs2(self(omega).u)
 
-    def added_noise(self, omega: Array) -> Array:
-        return self(omega).noise / self.shape(omega)
+    def figures(self, omega: Array) -> tuple[Array, Array]:
+        power = self.shape(omega)
+        return power, self(omega).noise / power
 
 
 def lorentzian(kappa_1: float, kappa_2: float, kappa: float, detuning: float, strength: float = 0.0) -> Between:

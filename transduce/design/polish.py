@@ -20,6 +20,8 @@ ACTIVE = 1e-6
 """A slack below this, in excess of the smallest where none is met, belongs to an active target."""
 RESIDUAL = 1e-5
 """Largest residual of the conditions, relative to the gradient, of a point that counts as converged."""
+CORNER = 1e-12
+"""Below this residual the sides and the active targets alone fix the point, and there is nothing left to gain."""
 
 
 class Point(NamedTuple):
@@ -59,8 +61,8 @@ def at(look: Look, x: np.ndarray) -> Point:
     return Point(x, *look(x))
 
 
-def _search(look: Look, start: Point, scale: float) -> Point:
-    """One run of SLSQP; an unstable point reads worse than the start in everything, and flat."""
+def _search(look: Look, start: Point, scale: float, tolerance: float) -> Point:
+    """One run of SLSQP, to this tolerance of a step; an unstable point reads worse than the start in everything, and flat."""
     from scipy.optimize import minimize
 
     lift = start.least < -ACTIVE
@@ -85,7 +87,7 @@ def _search(look: Look, start: Point, scale: float) -> Point:
             bounds=[(0.0, 1.0)] * n + [(None, None)] * lift,
             constraints=constraints if rows else (),
             method="SLSQP",
-            options={"ftol": 1e-10, "maxiter": 6},
+            options={"ftol": tolerance, "maxiter": 6},
         )
     x = np.clip(answer.x[:n], 0.0, 1.0)
     return at(look, np.where(x < ACTIVE**2, 0.0, np.where(x > 1 - ACTIVE**2, 1.0, x)))
@@ -106,12 +108,13 @@ def _mended(look: Look, point: Point) -> Point:
 def polish(look: Look, x: np.ndarray, scale: float) -> Point:
     """The best point that SLSQP reaches from x: never worse than x, and never one that misses a target that x meets."""
     point = start = at(look, x)
-    for _ in range(12):
-        start = _mended(look, _search(look, start, scale))
+    for tolerance in (1e-7, *(1e-10,) * 11):
+        start = _mended(look, _search(look, start, scale, tolerance))
         if start.rank > point.rank:
             gain = 1.0 if start.met != point.met else start.rank[1] - point.rank[1]
             point = start
-            if point.met and gain < 1e-10 * scale and conditions(point, scale).residual < RESIDUAL:
+            residual = conditions(point, scale).residual if point.met else np.inf
+            if residual < CORNER or (gain < 1e-10 * scale and residual < RESIDUAL):
                 break
         else:
             break

@@ -15,7 +15,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -33,26 +33,26 @@ class Path(eqx.Module):
     """One conversion along a row of n modes; each mode in units of a rate of its own size.
 
     Attributes:
-        damping, offset: real and imaginary part of m_j at omega = 0, (n,).
-        width: what omega is multiplied by in m_j, (n,); 0 where nothing depends on it.
-        loops: q_j, (n - 1,).
+        damping, offset: real and imaginary part of m_j at omega = 0, of each mode.
+        width: what omega is multiplied by in m_j; 0 where nothing depends on it.
+        loops: q_j, n - 1 of them.
         amplitude: S w.
         strength: |S|^2 |w|^2.
-        heat: noise at the output per |z_j|^2 / |w|^2, (n,).
-        heat_in: noise referred to the input per |z_j|^2, (n,).
+        heat: noise at the output per |z_j|^2 / |w|^2, from each mode.
+        heat_in: noise referred to the input per |z_j|^2.
         outlet: damping of the last mode by the output port.
         direct: occupation of the output port itself.
         floor: noise at the output at any frequency.
     """
 
-    damping: Float[Array, " n"]
-    offset: Float[Array, " n"]
-    width: Float[Array, " n"]
-    loops: Float[Array, "n-1"]
+    damping: tuple[Float[Array, ""], ...]
+    offset: tuple[Float[Array, ""], ...]
+    width: tuple[Float[Array, ""], ...]
+    loops: tuple[Float[Array, ""], ...]
     amplitude: Complex[Array, ""]
     strength: Float[Array, ""]
-    heat: Float[Array, " n"]
-    heat_in: Float[Array, " n"]
+    heat: tuple[Float[Array, ""], ...]
+    heat_in: tuple[Float[Array, ""], ...]
     outlet: Float[Array, ""]
     direct: Float[Array, ""]
     floor: Float[Array, ""]
@@ -83,91 +83,66 @@ class Path(eqx.Module):
         amplitude = -turn(start * column / jnp.sqrt(scale[0] * scale[-1]) + 0j) * whole
         places = range(len(order))
         return cls(
-            damping=jnp.stack([jnp.real(m) / size for m, size in zip(diagonal, scale, strict=True)]),
-            offset=jnp.stack([jnp.imag(m) / size for m, size in zip(diagonal, scale, strict=True)]),
-            width=jnp.stack([1 / size for size in scale]),
-            loops=jnp.stack(loops) if loops else jnp.zeros(0),
+            damping=tuple(jnp.real(m) / size for m, size in zip(diagonal, scale, strict=True)),
+            offset=tuple(jnp.imag(m) / size for m, size in zip(diagonal, scale, strict=True)),
+            width=tuple(1 / size for size in scale),
+            loops=tuple(loops),
             amplitude=amplitude,
             strength=outlet * inlet * _product(gains),
-            heat=jnp.stack([weight[j] * outlet * _product(gains[j:]) for j in places]),
-            heat_in=jnp.stack([weight[j] / (inlet * _product(gains[:j])) for j in places]),
+            heat=tuple(weight[j] * outlet * _product(gains[j:]) for j in places),
+            heat_in=tuple(weight[j] / (inlet * _product(gains[:j])) for j in places),
             outlet=outlet,
             direct=jnp.asarray(0.0 if output.direct is None else output.occupation[output.direct], float),
             floor=jnp.zeros(()),
         )
 
     @classmethod
-    def flat(cls, amplitude: Value, noise: Value) -> "Path":
-        """The same at every frequency."""
-        one, none = jnp.ones(1), jnp.zeros(1)
-        rest = {"amplitude": amplitude + 0j, "strength": abs2(amplitude), "outlet": 0.0, "direct": 0.0, "floor": noise}
-        own = {name: jnp.asarray(value) for name, value in rest.items()}
-        return cls(damping=one, offset=none, width=none, loops=jnp.zeros(0), heat=none, heat_in=none, **own)
-
-    @classmethod
     def lorentzian(cls, amplitude: Value, centre: Value, width: Value, environment: Value) -> "Path":
         """One pole of this full width at half maximum, and noise (1 - |S|^2) times the environment's."""
-        one, half, power = jnp.ones(1), width / 2, abs2(amplitude)
+        half, power = width / 2, abs2(amplitude)
         rows = {"damping": 1.0, "offset": centre / half, "width": 1 / half, "heat": -environment * power, "heat_in": -environment}
-        own: dict[str, Any] = {name: one * jnp.asarray(value) for name, value in rows.items()}
-        return dataclasses.replace(cls.flat(amplitude, environment), **own)
+        rest = {"amplitude": amplitude + 0j, "strength": power, "outlet": 0.0, "direct": 0.0, "floor": environment}
+        own: dict[str, Any] = {name: (jnp.asarray(value, float),) for name, value in rows.items()}
+        own |= {name: jnp.asarray(value) for name, value in rest.items()}
+        return cls(loops=(), **own)
 
     def around(self, carrier: Value) -> "Path":
         """With omega counted from a carrier."""
-        return dataclasses.replace(self, offset=self.offset - carrier * self.width)
-
-    def _row(self) -> "_Row":
-        names = ("damping", "offset", "width", "loops", "heat", "heat_in")
-        places: dict[str, Any] = {name: tuple(jnp.unstack(getattr(self, name), axis=-1)) for name in names}
-        return _Row(**places, **{name: getattr(self, name) for name in ("amplitude", "strength", "outlet", "direct", "floor")})
+        offset = tuple(own - carrier * width for own, width in zip(self.offset, self.width, strict=True))
+        return dataclasses.replace(self, offset=offset)
 
     def transmission(self, omega: Value) -> tuple[Complex[Array, "*m"], Float[Array, "*m"]]:
         """(S, noise of all other ports at the output), at one frequency (rad/s) or at many."""
-        return over(_Row.transmission, self._row(), omega)
+        return over(Path._transmission, self, omega)
 
     def shape(self, omega: Value) -> Float[Array, "*m"]:
         """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
-        return over(_Row.shape, self._row(), omega)
+        return over(Path._shape, self, omega)
 
     def power(self, omega: Value) -> Float[Array, "*m"]:
         """|S|^2."""
-        return over(_Row.power, self._row(), omega)
+        return over(Path._power, self, omega)
 
     def added_noise(self, omega: Value) -> Float[Array, "*m"]:
         """The noise of all other ports, referred to the input."""
-        return over(_Row.added_noise, self._row(), omega)
+        return over(lambda own, omega: own._figures(omega)[1], self, omega)
 
     def figures(self, omega: Value) -> tuple[Float[Array, "*m"], Float[Array, "*m"]]:
         """(power, added noise), at one frequency or at many: sooner than ``jax.vmap`` where gradients are taken."""
-        return over(_Row.figures, self._row(), omega)
+        return over(Path._figures, self, omega)
 
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
         """|w|^2 and its first and second derivative with respect to omega."""
-        row = self._row()
 
         def first(omega: Value) -> tuple[Value, Value]:
-            return jax.jvp(lambda x: _square(row.continuants(x)[-1]), (omega,), (jnp.ones(()),))
+            return jax.jvp(lambda x: _square(self._continuants(x)[-1]), (omega,), (jnp.ones(()),))
 
         (value, slope), (_, bend) = jax.jvp(first, (omega,), (jnp.ones(()),))
         return value, slope, bend
 
+    # --- at one frequency ------------------------------------------------------------------------------------------------------------
 
-class _Row(NamedTuple):
-    """A ``Path`` with its places apart."""
-
-    damping: tuple[Value, ...]
-    offset: tuple[Value, ...]
-    width: tuple[Value, ...]
-    loops: tuple[Value, ...]
-    heat: tuple[Value, ...]
-    heat_in: tuple[Value, ...]
-    amplitude: Value
-    strength: Value
-    outlet: Value
-    direct: Value
-    floor: Value
-
-    def continuants(self, omega: Value) -> list[_Pair]:
+    def _continuants(self, omega: Value) -> list[_Pair]:
         """z_1 ... z_n = w, each as (real, imaginary): loops over real numbers vectorise."""
         z: list[_Pair] = []
         for j, (real, offset, width) in enumerate(zip(self.damping, self.offset, self.width, strict=True)):
@@ -189,25 +164,22 @@ class _Row(NamedTuple):
         (re, im), (before_re, before_im) = z[-1], z[-2] if len(z) > 1 else (1.0, 0.0)
         return self.direct * _square((re - self.outlet * before_re, im - self.outlet * before_im))
 
-    def transmission(self, omega: Value) -> tuple[Value, Value]:
-        z = self.continuants(omega)
+    def _transmission(self, omega: Value) -> tuple[Value, Value]:
+        z = self._continuants(omega)
         re, im = z[-1]
         scale = _inverse(_square(z[-1]))
         a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
         noise = self.floor + (self._hot(z, self.heat) + self._direct(z)) * scale
         return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), noise
 
-    def shape(self, omega: Value) -> Value:
-        return _inverse(_square(self.continuants(omega)[-1]))
+    def _shape(self, omega: Value) -> Value:
+        return _inverse(_square(self._continuants(omega)[-1]))
 
-    def power(self, omega: Value) -> Value:
-        return self.strength * self.shape(omega)
+    def _power(self, omega: Value) -> Value:
+        return self.strength * self._shape(omega)
 
-    def added_noise(self, omega: Value) -> Value:
-        return self.figures(omega)[1]
-
-    def figures(self, omega: Value) -> tuple[Value, Value]:
-        z = self.continuants(omega)
+    def _figures(self, omega: Value) -> tuple[Value, Value]:
+        z = self._continuants(omega)
         whole = _square(z[-1])
         noise = self._hot(z, self.heat_in) + (self.floor * whole + self._direct(z)) / self.strength
         return self.strength * _inverse(whole), noise

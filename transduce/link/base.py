@@ -103,33 +103,49 @@ class AbstractResponse(eqx.Module):
         """|u|^2 but for a factor that does not depend on omega."""
 
     @abc.abstractmethod
-    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
-        """The noise that it adds, referred to its input, its image band in vacuum."""
+    def figures(self, omega: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """|u|^2, and the noise that it adds, referred to its input, its image band in vacuum."""
 
 
-class Along(AbstractResponse):
-    """A conversion along a path, and the phase ``bend`` omega^2."""
+class Flat(AbstractResponse):
+    """The same at every frequency, but for the phase ``bend`` omega^2."""
 
-    path: Path
+    u: Scalar
+    noise: Scalar
     bend: Scalar | None = None
 
     def __call__(self, omega: Scalar) -> Response:
         return self.over(omega)
 
     def over(self, omega: Float[Array, "*m"]) -> Response:
+        u, noise = (jnp.broadcast_to(value, jnp.shape(omega)) for value in (self.u + 0j, self.noise))
+        return Response(u if self.bend is None else u * jnp.exp(1j * self.bend * omega**2), None, noise, None)
+
+    def shape(self, omega: Scalar) -> Float[Array, ""]:
+        return jnp.ones(())
+
+    def figures(self, omega: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        power = abs2(self.u)
+        return power, self.noise / power
+
+
+class Along(AbstractResponse):
+    """A conversion along a path."""
+
+    path: Path
+
+    def __call__(self, omega: Scalar) -> Response:
+        return self.over(omega)
+
+    def over(self, omega: Float[Array, "*m"]) -> Response:
         u, noise = self.path.transmission(omega)
-        return Response(bent(u, self.bend, omega), None, noise, None)
+        return Response(u, None, noise, None)
 
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return self.path.shape(omega)
 
-    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
-        return self.path.added_noise(omega)
-
-
-def bent(u: Complex[Array, ""], bend: Scalar | None, omega: Scalar) -> Complex[Array, ""]:
-    """An amplitude with the phase ``bend`` omega^2."""
-    return u if bend is None else u * jnp.exp(1j * bend * omega**2)
+    def figures(self, omega: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        return self.path.figures(omega)
 
 
 class Prepared(NamedTuple):
@@ -154,11 +170,6 @@ class Prepared(NamedTuple):
     duty: Scalar | float = 1.0
     carrier: Scalar | None = None
     image: bool = False
-
-
-def flat(u: Scalar, noise: Scalar) -> Along:
-    """A response that is the same at every frequency."""
-    return Along(Path.flat(u, noise))
 
 
 class AbstractStage(eqx.Module):

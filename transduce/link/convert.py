@@ -64,5 +64,5 @@ class Converted(AbstractResponse):
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return marked(self.conversion.shape(self.carrier + omega), self.stable)
 
-    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
-        return marked(self.conversion.added_noise(self.carrier + omega, 0.0), self.stable)
+    def figures(self, omega: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        return marked(self.conversion.figures(self.carrier + omega, 0.0), self.stable)

@@ -23,7 +23,7 @@ from .. import parameters
 from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, ms, show, us
-from .base import AbstractStage, Prepared, flat
+from .base import AbstractStage, Flat, Prepared
 from .wavepacket import AbstractWavepacket
 
 ROUNDING = 1 + 1e-12
@@ -151,4 +151,4 @@ class Absorb(AbstractStage):
 
 
 def _endpoint(exchange: Emission) -> Prepared:
-    return Prepared(flat(sqrt(exchange.efficiency), jnp.zeros(())), coherence=exchange.coherence)
+    return Prepared(Flat(sqrt(exchange.efficiency), jnp.zeros(())), coherence=exchange.coherence)

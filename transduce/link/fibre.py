@@ -10,11 +10,10 @@ import dataclasses
 import jax.numpy as jnp
 
 from .. import parameters
-from ..linear.path import Path
 from ..numerics import sqrt
 from ..parameters import Scalar
 from ..units import c_0, dB, km, m, ps
-from .base import AbstractStage, Along, Prepared
+from .base import AbstractStage, Flat, Prepared
 
 
 def transmission(loss_db: Scalar) -> Scalar:
@@ -48,7 +47,7 @@ class Fibre(AbstractStage):
     def prepare(self) -> Prepared:
         """A constant modulus and a quadratic phase."""
         amplitude = sqrt(transmission(self.attenuation * self.length + self.coupling_in + self.coupling_out))
-        response = Along(Path.flat(amplitude, self.noise_photons), self.beta2 * self.length / 2)
+        response = Flat(amplitude, self.noise_photons, self.beta2 * self.length / 2)
         return Prepared(response, delay=self.group_index * self.length / c_0)
 
     def halves(self) -> "tuple[Fibre, Fibre]":

@@ -84,7 +84,7 @@ class Link(AbstractRow, AbstractStage):
 
     def figures(self) -> LinkFigures:
         """Efficiency, added noise and bandwidth at the carrier."""
-        return figures(self.prepare())
+        return at_carrier(self.prepare())[0]
 
     @property
     def efficiency(self) -> Float[Array, ""]:
@@ -181,15 +181,20 @@ class Row(AbstractResponse):
             return abs2(self(omega).u)
         return jnp.asarray(math.prod(one.shape(omega) for one in self.responses))
 
-    def added_noise(self, omega: Scalar) -> Float[Array, ""]:
+    def figures(self, omega: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        return self.whole(omega, self.terms(omega))
+
+    def whole(self, omega: Scalar, terms: "Terms") -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """``figures``, its terms known."""
         if self.image == "coherent":
             whole = self(omega).filtered()
-            return whole.noise / abs2(whole.u)
-        return self.terms(omega).added_noise
+            return abs2(whole.u), whole.noise / abs2(whole.u)
+        return jnp.asarray(math.prod(terms.powers)), terms.added_noise
 
     def terms(self, omega: Scalar) -> "Terms":
         """Each stage alone at one frequency, image in vacuum."""
-        return Terms([abs2(one.u) for one in self._at(omega)], [one.added_noise(omega) for one in self.responses])
+        powers, noises = zip(*(one.figures(omega) for one in self.responses), strict=True)
+        return Terms(list(powers), list(noises))
 
 
 class Terms(NamedTuple):
@@ -234,13 +239,14 @@ def joined(prepared: list[Prepared], image: str = "filtered") -> Prepared:
     return Prepared(row, jnp.concatenate(poles) if poles else None, delay, coherence, escape, duty, first, bool(active))
 
 
-def figures(link: Prepared) -> LinkFigures:
-    """A prepared link at its carrier; one without poles has an endless band."""
+def at_carrier(link: Prepared) -> tuple[LinkFigures, Terms]:
+    """A prepared link at its carrier, and its stages there; one without poles has an endless band."""
+    row, centre = link.response, jnp.zeros(())
+    assert isinstance(row, Row)
     poles = jnp.full((1,), -1j) if link.poles is None else link.poles
-    shape, centre = band(link.response.shape, poles), jnp.zeros(())
-    efficiency = abs2(link.response(centre).u)
-    noise = link.response.added_noise(centre)
-    return LinkFigures(efficiency, efficiency / link.escape, noise, shape.fwhm, shape.ripple_db)
+    shape, terms = band(row.shape, poles), row.terms(centre)
+    efficiency, noise = row.whole(centre, terms)
+    return LinkFigures(efficiency, efficiency / link.escape, noise, shape.fwhm, shape.ripple_db), terms
 
 
 def grid_for(poles: Complex[Array, " k"] | None, *packets: AbstractWavepacket) -> Nodes:

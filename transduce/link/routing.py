@@ -13,7 +13,7 @@ from ..linear.path import Path
 from ..numerics import bose, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, MHz, THz, kHz
-from .base import AbstractStage, Along, Prepared, flat
+from .base import AbstractStage, Along, Flat, Prepared
 from .fibre import transmission
 
 ROUNDING = 1e-12
@@ -53,7 +53,7 @@ class Loss(AbstractStage):
     def prepare(self) -> Prepared:
         """The same at every frequency."""
         eta = transmission(self.loss)
-        return Prepared(flat(sqrt(eta), (1 - eta) * _environment(self)))
+        return Prepared(Flat(sqrt(eta), (1 - eta) * _environment(self)))
 
 
 class Switch(AbstractStage):
@@ -86,7 +86,7 @@ class Switch(AbstractStage):
         leak = 0.0 if self.crosstalk is None else transmission(self.crosstalk)
         eta = jnp.where(eta + leak > 1 + ROUNDING, jnp.nan, eta)
         noise = leak * self.neighbour_occupation + (1 - eta - leak) * _environment(self)
-        return Prepared(flat(sqrt(eta), noise))
+        return Prepared(Flat(sqrt(eta), noise))
 
 
 class Filter(AbstractStage):
@@ -121,4 +121,4 @@ class Station(AbstractStage):
 
     def prepare(self) -> Prepared:
         """Nothing is lost."""
-        return Prepared(flat(jnp.ones(()), jnp.zeros(())))
+        return Prepared(Flat(jnp.ones(()), jnp.zeros(())))

@@ -340,13 +340,15 @@ class Sampled(AbstractWavepacket):
         passed = grid / window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * density.shape[0]
         cell = jnp.argmax(passed > level)
         part = (level - passed[cell - 1]) / (passed[cell] - passed[cell - 1])
-        time = jax.lax.stop_gradient(grid[cell - 1] + part * step)
-        for _ in range(4):
-            time = jax.lax.stop_gradient(time)
+
+        def closer(time: Scalar) -> Scalar:
             angle = omegas[0] * time
             excess = time / window + offset + 2 * _series(sums, angle).real - level
-            time = time - excess / jax.lax.stop_gradient(1 / window + 2 * _series(terms, angle).real)
-        return time
+            return time - excess / jax.lax.stop_gradient(1 / window + 2 * _series(terms, angle).real)
+
+        near = jax.lax.stop_gradient(grid[cell - 1] + part * step)
+        near = jax.lax.fori_loop(0, 3, lambda _, time: jax.lax.stop_gradient(closer(time)), near)
+        return closer(jax.lax.stop_gradient(near))
 
     @property
     def start(self) -> Scalar:

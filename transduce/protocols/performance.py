@@ -70,8 +70,16 @@ class AbstractPerformance(eqx.Module):
     @property
     def ebit_rate(self) -> Float[Array, ""]:
         """Ebits per second by one-way distillation of many pairs: at least ``rate`` times ``ebits``, and 0 where that is negative."""
-        pair = jnp.where(self.success_probability < DARK, jnp.eye(4) / 4, self.pair)  # where there is none, 0 with a finite slope
-        return self.rate * jnp.maximum(coherent_information(pair), 0.0)
+        return self.rate_of(coherent_information(self.present))
+
+    @property
+    def present(self) -> Complex[Array, "4 4"]:
+        """``pair``, and where there is none one that is worth nothing, so that the rate of ebits has a finite slope."""
+        return jnp.where(self.success_probability < DARK, jnp.eye(4) / 4, self.pair)
+
+    def rate_of(self, information: Float[Array, ""]) -> Float[Array, ""]:
+        """``ebit_rate``, the coherent information of ``present`` known."""
+        return self.rate * jnp.maximum(information, 0.0)
 
     @property
     def fractions(self) -> dict[str, Float[Array, ""]]:

@@ -8,7 +8,7 @@ efficiencies and coherences (``link.emission``): :math:`t \to \sqrt{\eta_{em}\et
 import dataclasses
 import math
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,7 +21,7 @@ from ..linear.lineshape import frozen
 from ..link.arms import SAMPLES, ringing, time_window
 from ..link.base import Prepared, Response
 from ..link.emission import absorption, emission
-from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, detected, figures, grid_for, matched
+from ..link.link import Link, LinkFigures, Reading, Row, Table, Terms, at_carrier, detected, grid_for, matched
 from ..link.meeting import REACH
 from ..link.node import Connection, Node
 from ..link.quadrature import Nodes
@@ -99,7 +99,7 @@ class Transfer(AbstractProtocol):
 
     def performance(self, passage: "Passage") -> Transferred:
         """The figures of a tabulated passage."""
-        process, packet, total, coherence = passage.process(self, None)
+        process, packet, total, coherence, _ = passage.process(self, None)
         length, delay = self.photon.duration, jnp.asarray(passage.link.delay, float)
         coherence = jnp.where(jnp.isnan(total.noise), jnp.nan, coherence)
         heralded = process.success_probability is not None
@@ -173,7 +173,7 @@ class Passage(NamedTuple):
         whole, sent = stages.each(omega), jax.vmap(transfer.photon.spectrum)(omega)
         table, rest = whole.split(m)
         steps = None if clock is None else Steps(clock.d_omega, clock.first, sent[m:], rest)
-        return cls(row.names, link, ends, clocks, figures(link), stages.terms(jnp.zeros(())), grid, sent[:m], table, steps)
+        return cls(row.names, link, ends, clocks, *at_carrier(link), grid, sent[:m], table, steps)
 
     def core(self, ideal: Bool[Array, " s"] | None) -> Response:
         """The cascade on the nodes, some stages made ideal."""
@@ -186,8 +186,8 @@ class Passage(NamedTuple):
         assert self.steps is not None
         return self.steps.mode(ideal)
 
-    def process(self, transfer: Transfer, ideal: Bool[Array, " e"] | None) -> tuple[Process, ModeChannel, ModeChannel, Any]:
-        """The qubit process, (t, n) of the packet, (t, n) from qubit to qubit, and the coherence.
+    def process(self, transfer: Transfer, ideal: Bool[Array, " e"] | None) -> "Passed":
+        """What the passage does to a qubit.
 
         Args:
             transfer: its settings.
@@ -205,7 +205,7 @@ class Passage(NamedTuple):
             else _late(reading, self.synchronisation, ringing(self.link.poles, transfer.photon))
         )
         if self.nodes is None:
-            return transfer.encoding.process(packet), packet, packet, jnp.ones(())
+            return Passed(transfer.encoding.process(packet), packet, packet, jnp.ones(()), ())
         a, b = (node.qubit for node in self.nodes)
         emitted, absorbed = emission(a, transfer.photon), absorption(b, self.mode(transfer, inner))
         if ideal is not None:
@@ -215,7 +215,26 @@ class Passage(NamedTuple):
         coherence = emitted.coherence * absorbed.coherence
         separation = transfer.photon.duration if transfer.encoding.bins > 1 else None
         jitter, differential = phase_jitters(a, b, self.synchronisation, separation)
-        return transfer.encoding.process(total, coherence, sqrt(jitter**2 + blur), differential), packet, total, coherence
+        process = transfer.encoding.process(total, coherence, sqrt(jitter**2 + blur), differential)
+        return Passed(process, packet, total, coherence, (emitted.efficiency, absorbed.efficiency))
+
+
+class Passed(NamedTuple):
+    """What a passage does to a qubit.
+
+    Attributes:
+        process: of the qubit.
+        packet: (t, n) of the photon.
+        channel: (t, n) from qubit to qubit.
+        coherence: what multiplies |1><0| beyond t.
+        ends: efficiency of the emission and of the absorption; of a bare link none.
+    """
+
+    process: Process
+    packet: ModeChannel
+    channel: ModeChannel
+    coherence: Scalar
+    ends: tuple[Scalar, ...]
 
 
 def _late(reading: Reading, clocks: Synchronisation, span: Scalar) -> tuple[ModeChannel, Scalar]:
@@ -311,12 +330,16 @@ def budget(transfer: Transfer, passage: Passage, objective: str) -> Budget:
     ends = 0 if passage.nodes is None else 1
     count = len(passage.names) + 2 * ends
     ideal = jnp.concatenate([jnp.zeros((1, count), bool), jnp.eye(count, dtype=bool), jnp.ones((1, count), bool)])
-    value = jax.vmap(lambda mask: getattr(passage.process(transfer, mask)[0], objective))(ideal)
+
+    def at(mask: Bool[Array, " e"]) -> tuple[Scalar, tuple[Scalar, ...]]:
+        passed = passage.process(transfer, mask)
+        return getattr(passed.process, objective), passed.ends
+
+    value, efficiencies = jax.vmap(at)(ideal)
     power, noise, names, shares = passage.terms.powers, passage.terms.referred, passage.names, []
     if passage.nodes is not None:
-        a, b = passage.nodes
-        emitted, absorbed = emission(a.qubit, transfer.photon), absorption(b.qubit, passage.mode(transfer))
-        power, noise = [emitted.efficiency, *power, absorbed.efficiency], [jnp.zeros(()), *noise, jnp.zeros(())]
+        emitted, absorbed = (efficiency[0] for efficiency in efficiencies)
+        power, noise = [emitted, *power, absorbed], [jnp.zeros(()), *noise, jnp.zeros(())]
         names = ("emit", *names, "absorb")
     gains = value[1:-1] - value[0]
     for k in range(count):

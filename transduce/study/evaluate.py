@@ -5,6 +5,7 @@ The answer is in SI with ordinary frequencies; a figure that an encoding lacks, 
 
 import contextvars
 import dataclasses
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -29,11 +30,12 @@ from ..units import hbar, k_B, to_hz
 from .aims import Aims
 from .config import Setting
 from .figures import FIDELITIES, figure
-from .protocols import NAMES, TRANSFER, case, numbers
+from .protocols import NAMES, PUMPED_BLUE, TRANSFER, case, numbers
 from .resolved import inputs
 
 INFINITE = 1e40
 """A slope beyond this diverges (see ``numerics.sqrt``)."""
+CAUSES = "causes"
 SHARE = ("transmission_db", "noise_input", "fidelity_gain_if_ideal")
 SPARE = 1.1
 """What is asked for resolves the packet's spectrum down to 1e-32 of its power; at a tenth fewer samples 1e-29 is left out."""
@@ -55,7 +57,6 @@ class Evaluation:
     compare: bool = True
     _told: bool = False
     _compiled: Callable[[Any], Any] | None = None
-    _others: Callable[[Any], Any] | None = None
 
     def __call__(self, parts: dict[str, Any], optimised: Iterable[str] = ()) -> dict[str, Any]:
         """The contract's JSON object at these parts; inputs at the paths ``optimised`` have that status.
@@ -63,29 +64,31 @@ class Evaluation:
         Raises:
             WrongInput: a device's values are so large that float64 overflows.
         """
-        with ThreadPoolExecutor(1) as aside:  # the other protocols meanwhile
-            others = aside.submit(contextvars.copy_context().run, self.others, parts)
+        with ThreadPoolExecutor(3) as aside:
+            others = [aside.submit(contextvars.copy_context().run, one, parts) for one in self.others]
             found = self.own(parts)
-            causes, rest = others.result()
-            found["protocols"] |= rest
-            found["causes"] = causes
+            for one in others:
+                found["protocols"] |= jax.device_get(one.result())
+        found["causes"] = found["protocols"].pop(CAUSES, {})
         status = self.setting.status | dict.fromkeys(optimised, "optimised")
         return _answer(dataclasses.replace(self.setting, status=status), self.aims, parts, found)
 
-    def others(self, parts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What limits the study's own protocol, where it is heralded, and what is said of every other."""
+    @functools.cached_property
+    def others(self) -> list[Callable[[Any], dict[str, Any]]]:
+        """What is said of every other protocol, and what limits the study's own where it is heralded: programs that load side by side."""
         setting = self.setting
         names = [name for name in NAMES if self.compare and name not in (TRANSFER, setting.protocol) and setting.lacking(name) is None]
-        if not names and setting.protocol == TRANSFER:
-            return {}, {}
-        if self._others is None:
+        found = []
+        if setting.protocol != TRANSFER:
+            found.append(compiled(lambda parts: {CAUSES: setting.causes(parts)}, tag=CAUSES, options=ONCE))
+        for group in ([name for name in names if (name in PUMPED_BLUE) == blue] for blue in (True, False)):
 
-            def every(parts: Any) -> list[dict[str, Any]]:
-                return [setting.causes(parts), {name: numbers(setting.performance(name, parts)) for name in names}]
+            def told(parts: Any, group: list[str] = group) -> dict[str, Any]:
+                return numbers({name: setting.performance(name, parts) for name in group})
 
-            self._others = compiled(every, tag=" ".join(names), options=ONCE)
-        causes, rest = jax.device_get(self._others(parts))
-        return causes, rest
+            if group:
+                found.append(compiled(told, tag=" ".join(group), options=ONCE))
+        return found
 
     def own(self, parts: dict[str, Any]) -> dict[str, Any]:
         """The numbers of the link, the transfer and the study's protocol, the absorbed mode resolved."""
@@ -117,10 +120,10 @@ def _numbers(setting: Setting, aims: Aims, samples: int, parts: dict[str, Any]) 
 
     def at(parts: dict[str, Any]) -> Any:
         transfer, view = setting.view(parts, samples)
-        pairs = {setting.protocol: numbers(view.case)}
+        cases = {setting.protocol: view.case}
         if setting.protocol != TRANSFER:
-            pairs[TRANSFER] = numbers(case(view.transferred, transfer, parts, setting.assemble(parts)[1]))
-        own = transfer, view.transferred, view.passage, pairs
+            cases[TRANSFER] = case(view.transferred, transfer, parts, setting.assemble(parts)[1])
+        own = transfer, view.transferred, view.passage, numbers(cases)
         arrays, static = eqx.partition(own, eqx.is_array)
         kept.append(static)
         return figure(aims.objective, view), arrays

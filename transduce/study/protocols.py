@@ -6,10 +6,12 @@ many pairs at once.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .. import parameters
@@ -28,6 +30,7 @@ from ..protocols.teleportation import Teleportation
 from ..protocols.transfer import Transfer
 from ..qubit.detector import Detector
 from ..qubit.distillation import Method, Round
+from ..qubit.entanglement import coherent_information
 from ..units import GHz
 from .source import Source
 
@@ -206,11 +209,18 @@ TRANSFER = "transfer"
 NAMES = (TRANSFER, "one-click", "two-click", "pair-click", "middle-source", "teleportation")
 
 
-class Case(NamedTuple):
-    """A protocol's performance, and that of its distilled pairs."""
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A protocol's performance, and what distillation makes of it, which is traced where it is asked for."""
 
     raw: AbstractPerformance
-    distilled: Distilled
+    distillation: Distillation
+    connection: Connection
+
+    @functools.cached_property
+    def distilled(self) -> Distilled:
+        """Of its pairs."""
+        return self.distillation.distil(self.raw, self.connection)
 
     @property
     def rounds(self) -> tuple[Round, ...]:
@@ -219,8 +229,8 @@ class Case(NamedTuple):
 
 
 def case(raw: AbstractPerformance, protocol: AbstractProtocol, parts: dict[str, Any], connection: Connection) -> Case:
-    """A performance with what distillation makes of it."""
-    return Case(raw, distilling(protocol, parts).distil(raw, connection))
+    """A performance with the file's distillation."""
+    return Case(raw, distilling(protocol, parts), connection)
 
 
 def distilling(protocol: AbstractProtocol, parts: dict[str, Any]) -> Distillation:
@@ -241,17 +251,27 @@ PAIR = {
 """Figures of every protocol's pairs; ``distilled.fidelity`` is that of its distilled ones."""
 
 
-def numbers(one: Case) -> dict[str, Any]:
-    """All that is said of a protocol, traced; in SI."""
+def numbers(cases: Mapping[str, Case]) -> dict[str, dict[str, Any]]:
+    """All that is said of each protocol, traced; in SI. The entropies of all pairs are taken in one vmapped pass."""
+    if not cases:
+        return {}
+    every = [done for one in cases.values() for done in (one.raw, one.distilled)]
+    pairs = jnp.stack([pair for done in every for pair in (done.pair, done.present)])
+    worth = jax.vmap(coherent_information)(pairs).reshape(-1, 2, 2)  # of raw and distilled, of pair and present
 
-    def figures(done: AbstractPerformance) -> dict[str, Any]:
-        return {name: getattr(done, name) for name in PAIR}
+    def figures(done: AbstractPerformance, ebits: Any) -> dict[str, Any]:
+        known = {"ebits": ebits[0], "ebit_rate": done.rate_of(ebits[1])}
+        return {name: known[name] if name in known else getattr(done, name) for name in PAIR}
 
-    fractions = {name.replace(" ", "_"): value for name, value in one.raw.fractions.items()}
-    rounds = [
-        {"fidelity": done.fidelity, "rate": done.rate, "success_probability": done.rate / one.raw.attempt.rate} for done in one.rounds
-    ]
-    return {**figures(one.raw), "distilled": figures(one.distilled), "rounds": rounds, "fraction_of_limit": fractions}
+    def told(one: Case, ebits: Any) -> dict[str, Any]:
+        fractions = {name.replace(" ", "_"): value for name, value in one.raw.fractions.items()}
+        rounds = [
+            {"fidelity": done.fidelity, "rate": done.rate, "success_probability": done.rate / one.raw.attempt.rate} for done in one.rounds
+        ]
+        distilled = figures(one.distilled, ebits[1])
+        return {**figures(one.raw, ebits[0]), "distilled": distilled, "rounds": rounds, "fraction_of_limit": fractions}
+
+    return {name: told(one, ebits) for (name, one), ebits in zip(cases.items(), worth, strict=True)}
 
 
 def causes(protocol: AbstractProtocol, connection: Connection, parts: dict[str, Any] | None = None) -> dict[str, Any]:

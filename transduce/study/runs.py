@@ -1,7 +1,9 @@
 """Runs with a folder, from what is asked to the files that say what came out, with their checkpoints and progress."""
 
+import importlib
 import pathlib
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +19,13 @@ Keep = Callable[..., Any]
 """key -> a context in which programs are kept (``programs.kept``)."""
 
 
+LATER = ("scipy.optimize", "matplotlib.backends.backend_agg", "matplotlib.figure")
+"""What an optimisation needs at its end."""
+
+
 def optimised(setting: Setting, aims: Aims, folder: Folder, keep: Keep, force: bool) -> dict[str, Any]:
     """Begin an optimisation in its folder or go on with it, ``force`` with other versions too; what ``result.json`` says."""
+    threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
     with Checkpoints(folder, binding(setting.source, TASK), "metrics.jsonl") as checkpoints:
         saved = checkpoints.load(force)
         if saved is not None:
