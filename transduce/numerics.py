@@ -25,7 +25,7 @@ def is_concrete(*values: object) -> bool:
 
 @jax.custom_jvp
 def unless_dark(value: Float[Array, ""], power: Float[Array, ""]) -> Float[Array, ""]:
-    """The value, whose derivatives are NaN rather than wrong where the power that it is referred to is ``DARK``: they are rounding there."""
+    """The value; where the power that it is referred to is ``DARK``, and its derivatives rounding, these are NaN rather than wrong."""
     return value
 
 
