@@ -37,7 +37,8 @@ def kept(folder: pathlib.Path | None, key: str, jax_too: bool = False) -> Iterat
         key: whatever shapes the programs and is not an array.
         jax_too: whether JAX keeps there what else it compiles. What its cache holds cannot be written again: ``compiled`` does without.
     """
-    wanted: dict[str, Any] = {"jax_enable_compilation_cache": False}
+    # A program that says of each operation from which lines it came takes a tenth longer to load.
+    wanted: dict[str, Any] = {"jax_enable_compilation_cache": False, "jax_traceback_in_locations_limit": 0}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         if jax_too:
