@@ -30,7 +30,7 @@ from jaxtyping import Array, Complex
 
 from .elimination import Entries, Shape, dense, reciprocal
 
-Key = tuple[tuple[int, ...], int, int]
+Minor = tuple[tuple[int, ...], int, int]
 """(U, r, c) of a minor N; where r is c, of a principal one, r is the least of its rows."""
 
 MANY = 32
@@ -41,13 +41,13 @@ Spectrum = Complex[Array, " f"]
 Spectra = Complex[Array, "n f"]
 
 
-def _key(rows: Iterable[int], r: int, c: int) -> Key:
+def _key(rows: Iterable[int], r: int, c: int) -> Minor:
     least, *others = sorted((*rows, r)) if r == c else (r, *sorted(rows))
     return tuple(others), least, least if r == c else c
 
 
 @functools.cache
-def _levels(size: int) -> tuple[dict[Key, int], ...]:
+def _levels(size: int) -> tuple[dict[Minor, int], ...]:
     """The minors that the cofactors need, by the number of rows in U, each with its place."""
     levels = []
     for count in range(size - 1):
