@@ -44,6 +44,7 @@ def dense(entries: Entries, size: int) -> Complex[Array, "n n"]:
 
 
 def reciprocal(z: Complex[Array, "*f"]) -> Complex[Array, "*f"]:
+    """1/z by one real division, of numbers whose squares float64 holds."""
     size = 1 / abs2(z)
     return jax.lax.complex(jnp.real(z) * size, -jnp.imag(z) * size)
 
