@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import DARK
+from ..numerics import unless_dark
 
 Power = Callable[[Float[Array, ""]], Float[Array, ""]]
 
@@ -124,9 +124,7 @@ def _ends(power: Power, points: Array, values: Array, middle: Array, level: Arra
 def _implicit(omega: Array, values: Array, level: Array, slope: Array, is_open: Array) -> Array:
     """Crossings with the gradient of p(omega) = level."""
     exact = omega - (values - level) / jnp.where(slope == 0, jnp.inf, slope)
-    # Where the coupling is read as 1e-50 the shape's derivative is lost to rounding: NaN (0 x inf) rather than a wrong number.
-    exact = exact + 0.0 * jnp.sqrt(jnp.where(level < DARK, values - frozen(values), 1.0))
-    return jnp.where(is_open & ~jnp.isnan(level), jnp.array([-jnp.inf, jnp.inf]), exact)
+    return jnp.where(is_open & ~jnp.isnan(level), jnp.array([-jnp.inf, jnp.inf]), unless_dark(exact, level))
 
 
 def _slopes(power: Power, omega: Array) -> Array:
