@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import sys
 import warnings
@@ -66,7 +67,7 @@ def _load(file: pathlib.Path | None) -> Any:
     from .shelf import ahead, cache_folder
 
     if _typed.get():
-        ahead(cache_folder(), f"{sys.argv[1:2]} {source.text}")  # meanwhile
+        ahead(cache_folder(), f"{sys.argv[1:2]} {re.sub('[0-9]', '', source.text)}")  # what such a file's run used, meanwhile
     from .study import aims, config
 
     setting = config.load(source)
@@ -84,16 +85,12 @@ def _prepare() -> None:
         raise WrongInput("JAX_ENABLE_X64: must be unset or 1, as transduce computes in float64, but is off")
 
 
-def _keeper(text: str, jax_too: bool = False) -> Callable[..., Any]:
-    """key -> a context in which programs are kept for the next run, under the file's text and the key; warns where they cannot be."""
-    from .programs import kept
-    from .shelf import cache_folder, writable
+def _keeping(setting: Any, aims: Any) -> Callable[..., Any]:
+    """``keeper`` of a study's programs, whatever its numbers."""
+    from .study.keeping import keeper
+    from .study.structure import structure
 
-    folder: pathlib.Path | None = cache_folder()
-    if folder is not None and not writable(folder):
-        print(f"transduce: {folder}: cannot be written, so that compiled programs are not kept", file=sys.stderr)
-        folder = None
-    return lambda *key: kept(folder, " ".join(map(str, (text, *key))), jax_too)
+    return keeper(structure(setting, aims))
 
 
 def _console() -> Any:
@@ -112,7 +109,7 @@ def evaluate(file: File = None, as_json: AsJson = False, out: Out = None, overwr
 
     with contextlib.nullcontext() if out is None else Folder(out, overwrite) as folder:
         begun, evaluation = now(), Evaluation(setting, aims)
-        with _keeper(source.text)():
+        with _keeping(setting, aims)():
             answer = evaluation(setting.parts)
         if folder is not None:
             folder.text("config.toml", source.text)
@@ -138,7 +135,7 @@ def plan(file: File = None, as_json: AsJson = False) -> None:
     from .study.record import dumps
 
     evaluation = Evaluation(setting, aims)
-    with _keeper(source.text)():
+    with _keeping(setting, aims)():
         answer = evaluation(setting.parts)
     try:
         found = plans(answer)
@@ -175,12 +172,12 @@ def clocks(
     """The synchronisation, in seconds, that a fidelity asks for: of every protocol, envelope and carrier apart."""
     if not 0 < fidelity <= 1:
         raise WrongInput(f"--fidelity: must be above 0 and at most 1, but is {fidelity}")
-    source, setting, _ = _load(file)
+    _, setting, aims = _load(file)
     from .report.table import clocks as show
     from .study.network import needed
     from .study.record import dumps
 
-    with _keeper(source.text)("clocks"):
+    with _keeping(setting, aims)("clocks"):
         answer = needed(setting, fidelity)
     if as_json:
         sys.stdout.write(dumps(answer))
@@ -203,7 +200,7 @@ def _optimise(setting: Any, aims: Any, folder: Any, as_json: bool, force: bool =
     from .study.record import dumps
     from .study.runs import optimised
 
-    answer = optimised(setting, aims, folder, _keeper(setting.source.text), force)
+    answer = optimised(setting, aims, folder, _keeping(setting, aims), force)
     if as_json:
         sys.stdout.write(dumps(answer))
     else:
@@ -235,10 +232,11 @@ def sweep(
     join(distributed, coordinator, processes, process)
     source, setting, aims = _load(file)
     from .study import sweeping, swept
+    from .study.keeping import keeper
     from .study.record import Folder, dumps
 
     if estimate:
-        with _keeper(source.text, jax_too=True)("sweep"):
+        with keeper(source.text, jax_too=True)("sweep"):
             found = sweeping.prepared(setting, sweeping.load(setting, aims), None).estimate()
         print(swept.estimated(found), file=sys.stderr)
         sys.stdout.write(dumps(found._asdict()) if as_json else "")
@@ -255,12 +253,13 @@ def sweep(
 
 def _sweep(setting: Any, aims: Any, folder: Any, path: Any, as_json: bool) -> None:
     """Begin a sweep in its folder or go on with it; without one this is not the first process, which speaks."""
+    from .study.keeping import keeper
     from .study.record import dumps
     from .study.runs import swept
     from .study.swept import lines
 
     place = path if folder is None else folder.path
-    answer = swept(setting, aims, place, folder, _keeper(setting.source.text, jax_too=True))
+    answer = swept(setting, aims, place, folder, keeper(setting.source.text, jax_too=True))
     if folder is not None:
         sys.stdout.write(dumps(answer) if as_json else "\n".join([*lines(answer), f"\nwritten to {place}\n"]))
 
@@ -311,6 +310,7 @@ def devices(
     from .devices import entry
     from .report import record
     from .study.installation import catalogued
+    from .study.keeping import keeper
     from .study.record import dumps
 
     known = entry.library()
@@ -327,7 +327,7 @@ def devices(
     entries, wrong = catalogued(known if name is None else (name,), listed=name is None)
     if name is not None and wrong:
         raise WrongInput(wrong[0])
-    with _keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
+    with keeper("devices")() if any(one.complete for one in entries.values()) else contextlib.nullcontext():
         rows = {one: record.row(found, capacity=name is not None) for one, found in entries.items()}
     if plot is not None:
         plot.write_bytes(record.picture(rows, _ours()))

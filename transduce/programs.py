@@ -2,7 +2,7 @@
 
 Tracing and compiling are the longest parts of a short run. ``compiled`` is ``equinox.filter_jit`` that, inside ``kept(folder, key)``,
 also keeps each compiled program on disk (see ``shelf``), and reads it back in the next run with the same key. The key must name everything
-that is not an array: the file as given, and what else shapes the program; the package's own sources, the versions and the processor are
+that is not an array and shapes the program (see ``study.structure``); the package's own sources, the versions and the processor are
 added to it. The library never turns it on by itself; the command line does.
 """
 
@@ -59,6 +59,12 @@ def kept(folder: pathlib.Path | None, key: str, jax_too: bool = False) -> Iterat
             jax.config.update(name, value)
 
 
+def split(tree: Any) -> tuple[Any, Any]:
+    """What a compiled program is given, and what is a part of it: (arrays, the rest)."""
+    arrays, rest = eqx.partition(tree, lambda leaf: isinstance(leaf, (jax.Array, np.ndarray, np.generic)))
+    return arrays, rest
+
+
 QUICK: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 """Compiles in two thirds of the time to a program that runs as fast."""
 ONCE: dict[str, Any] = {**QUICK, "xla_backend_optimization_level": 0}
@@ -83,7 +89,7 @@ def compiled(
         place = _place.get()
         if place is None:
             return plain(*arguments)
-        arrays, rest = eqx.partition(arguments, lambda leaf: isinstance(leaf, (jax.Array, np.ndarray, np.generic)))
+        arrays, rest = split(arguments)
         leaves, tree = jax.tree.flatten(arrays)
 
         def flat(leaves: list[Any]) -> tuple[list[Any], Any]:
