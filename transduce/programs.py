@@ -26,6 +26,22 @@ _place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("place", 
 _loaded: dict[pathlib.Path, shelf.Program] = {}
 _tracing = threading.Lock()
 """Tracing is Python: two at once only make each other late, where one might compile meanwhile."""
+_led = threading.Event()
+_led.set()
+_leader: int | None = None
+"""The thread whose next program is traced before those of the others, until ``_led``."""
+
+
+@contextlib.contextmanager
+def leading() -> Iterator[None]:
+    """This thread's first program inside is the longest: others that are to be traced wait until it has been."""
+    global _leader
+    _leader = threading.get_ident()
+    _led.clear()
+    try:
+        yield
+    finally:
+        _led.set()
 
 
 @contextlib.contextmanager
@@ -128,6 +144,8 @@ def _program(
     file = folder / f"{shelf.digest(key, name, str(shapes), str(options))}.program"
     if file not in _loaded:
         _loaded[file] = shelf.take(file) or _built(file, flat, shapes, options)
+    if _leader == threading.get_ident():
+        _led.set()
     return _loaded[file]
 
 
@@ -139,7 +157,12 @@ def _built(file: pathlib.Path, flat: Callable[..., Any], shapes: list[Any], opti
         told.append(json.dumps(answer))
         return found
 
+    leads = _leader == threading.get_ident()
+    if not leads:
+        _led.wait()
     with _tracing:
+        if leads:
+            _led.set()  # the lock is ours
         lowered = jax.jit(leaves).lower(shapes)
     try:
         program = lowered.compile(compiler_options=options)

@@ -6,6 +6,7 @@ A closed bound comes with the target on efficiency: eta <= prod eta_e eta_o time
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,7 @@ from ..design.targets import Targets
 from ..devices.base import escape_efficiency
 from ..link.routing import Filter
 from ..numerics import abs2
-from ..programs import compiled
+from ..programs import compiled, leading
 from ..units import Hz, to_hz
 from .aims import Aims
 from .checkpoint import Checkpoints, Saved
@@ -81,7 +82,10 @@ def ceilings(setting: Setting) -> Callable[[dict[str, Any]], dict[str, Any]] | N
 Keep = Callable[[int], contextlib.AbstractContextManager[Any]]
 """Where programs for this many samples are kept (``programs.kept``)."""
 Progress = Callable[[ChunkReport], None]
+Curve = Callable[[dict[str, Any], np.ndarray], dict[str, Any]]
 TASK = "optimise"
+OFFSETS = np.linspace(-1.5, 1.5, 601)
+"""Of the curves, in widths of the band."""
 
 
 def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | None, progress: Progress, keep: Keep) -> Outcome:
@@ -102,8 +106,8 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
     folder.text("config.resolved.json", dumps(resolved(setting, aims, setting.parts)))
     folder.text("run.json", dumps({**provenance_, "started": told["started"]}))
     folder.text("config.toml", setting.source.text)  # the last: with it the folder is a run that can go on
-    evaluate, aside = Evaluation(setting, aims, compare=False), ThreadPoolExecutor(1)
-    first = aside.submit(contextvars.copy_context().run, evaluate, setting.parts)  # compiles while the search does
+    evaluate, drawn = Evaluation(setting, aims, compare=False), _drawn(setting)
+    first = functools.cache(lambda: _aside(setting, evaluate, drawn))
     samples, state = (Evaluation.samples, None) if saved is None else (int(saved.meta["samples"]), saved.state)
 
     def report(chunk: ChunkReport) -> None:
@@ -124,7 +128,7 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
             break
         samples, state = evaluate.samples, None
     width = max(one["link"]["bandwidth_fwhm_hz"] or 1e6 for one in (before, after)) * Hz
-    curves = {**_curves(setting, found.model, width), "history": found.history, "slack_history": found.slack_history}
+    curves = {**_curves(drawn, (setting.parts, found.model), width), "history": found.history, "slack_history": found.slack_history}
     times = {"started": told["started"], "finished": now(), "seconds": time.perf_counter() - clock, "resumed": told["resumed"]}
     answer = _answer(before, after, found, {**provenance_, "samples": evaluate.samples, **times, "folder": str(folder.path)})
     folder.text("run.json", dumps(answer["run"]))
@@ -134,8 +138,21 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
     return Outcome(answer, found, curves)
 
 
+def _aside(setting: Setting, evaluate: Evaluation, drawn: Curve) -> Future[Any]:
+    """The evaluation before, once the program of the curves is there: both are compiled while the search is."""
+    pool, here = ThreadPoolExecutor(1), contextvars.copy_context()
+    pool.submit(here.copy().run, drawn, setting.parts, np.zeros(OFFSETS.size))
+    return pool.submit(here.run, evaluate, setting.parts)
+
+
 def _searched(
-    setting: Setting, aims: Aims, samples: int, report: Progress, state: Mapping[str, np.ndarray] | None, keep: Keep, first: Future[Any]
+    setting: Setting,
+    aims: Aims,
+    samples: int,
+    report: Progress,
+    state: Mapping[str, np.ndarray] | None,
+    keep: Keep,
+    first: Callable[[], Future[Any]],
 ) -> tuple[Optimum, dict[str, Any]]:
     """The optimum at so many samples, and what ``first`` evaluates meanwhile."""
     search: dict[str, Any] = {
@@ -146,15 +163,17 @@ def _searched(
         **aims.counts,
     }
     try:
-        with keep(samples):
-            found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
+        with leading():
+            first()
+            with keep(samples):
+                found = maximise(objective(setting, aims, samples), setting.parts, aims.free, **search)
     except Exception as error:
         if not isinstance(error, OSError):
-            first.result()  # what is wrong with the study is said here
+            first().result()  # what is wrong with the study is said here
         if state is not None and isinstance(error, (KeyError, ValueError)):
             raise WrongInput(f"{setting.source.name}: cannot go on from this checkpoint: {error}") from None
         raise
-    return found, first.result()
+    return found, first().result()
 
 
 def _answer(before: Any, after: Any, found: Optimum, run: dict[str, Any]) -> dict[str, Any]:
@@ -188,9 +207,8 @@ def _answer(before: Any, after: Any, found: Optimum, run: dict[str, Any]) -> dic
     return {"before": before, "after": after, "result": result, "targets": targets, "free": free, "starts": starts, "run": run}
 
 
-def _curves(setting: Setting, after: dict[str, Any], width: float) -> dict[str, np.ndarray]:
-    """|u|^2 and the noise at the input against the offset from the carrier (Hz), before and after; ``width`` in rad/s."""
-    omega = np.linspace(-1.5, 1.5, 601) * width
+def _drawn(setting: Setting) -> Curve:
+    """(parts, offsets from the carrier (rad/s)) -> the link's |u|^2, and its noise at the output."""
 
     @compiled
     def at(parts: dict[str, Any], omega: Any) -> Any:
@@ -198,8 +216,14 @@ def _curves(setting: Setting, after: dict[str, Any], width: float) -> dict[str, 
         found = link.response.over(omega).filtered()
         return {"power": abs2(found.u), "noise": found.noise}
 
+    return at
+
+
+def _curves(drawn: Curve, ends: tuple[dict[str, Any], dict[str, Any]], width: float) -> dict[str, np.ndarray]:
+    """|u|^2 and the noise at the input against the offset from the carrier (Hz), before and after; ``width`` in rad/s."""
+    omega = OFFSETS * width
     curves = {"frequency_hz": to_hz(omega)}
-    for name, parts in (("before", setting.parts), ("after", after)):
-        found = jax.device_get(at(parts, omega))
+    for name, parts in zip(("before", "after"), ends, strict=True):
+        found = jax.device_get(drawn(parts, omega))
         curves |= {f"efficiency_{name}": found["power"], f"added_noise_input_{name}": found["noise"] / found["power"]}
     return curves
