@@ -92,7 +92,7 @@ def sqrt(x: Float[Array, ""]) -> Float[Array, ""]:
 
 def abs2(z: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Squared modulus, differentiable at 0 (``abs(z)**2`` is not)."""
-    return jnp.real(z) ** 2 + jnp.imag(z) ** 2
+    return jnp.real(z) ** 2 + jnp.imag(z) ** 2 if jnp.iscomplexobj(z) else jnp.square(z)
 
 
 ZERO = 1e-60

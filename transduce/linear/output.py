@@ -6,7 +6,6 @@ occupation (plus one where it is seen conjugated), so the noise of all such port
 conjugate is :math:`[S(-\omega)]^*`.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from ..numerics import abs2, unless_dark
-from .elimination import EXPANDED, FULL, solve
+from .elimination import EXPANDED, FULL, Entries, solve
 from .resolvent import MANY, resolvent
 from .spectrum import over
 
@@ -30,10 +29,22 @@ class Row(NamedTuple):
     anomalous: tuple[Value | None, ...]
 
 
-def unit_of(drift: Iterable[Value]) -> Float[Array, ""]:
-    """``Output.unit`` of a drift with these entries."""
-    largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in drift])))
-    return jnp.ldexp(jnp.ones(()), -jnp.frexp(jax.lax.stop_gradient(largest))[1])
+class Built(NamedTuple):
+    """What every output of a system begins with.
+
+    Attributes:
+        drift: entries of A.
+        unit: ``Output.unit``.
+    """
+
+    drift: Entries
+    unit: Float[Array, ""]
+
+    @classmethod
+    def of(cls, drift: Entries) -> "Built":
+        """Of these entries."""
+        largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in drift.values()])))
+        return cls(drift, jnp.ldexp(jnp.ones(()), -jnp.frexp(jax.lax.stop_gradient(largest))[1]))
 
 
 class Output(eqx.Module):

@@ -14,6 +14,7 @@ that basis,
 Source: Gardiner and Collett, Phys. Rev. A 31, 3761 (1985); the signed basis is checked against the doubled one in the tests.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..numerics import is_concrete, sqrt
 from .elimination import Entries, dense
 from .noise import Moments, PairMoments, added_noise, excess_flux, lyapunov, output_noise, pair_correlation
-from .output import Conversion, Output, Row, Value, unit_of
+from .output import Built, Conversion, Output, Row, Value
 from .path import Path
 from .structure import Edge, colour, pattern_of, route
 
@@ -68,6 +69,7 @@ class LinearSystem(eqx.Module):
     squeezing_edges: tuple[Edge, ...] = eqx.field(static=True)
     contacts: tuple[Edge, ...] = eqx.field(static=True)
     signs: tuple[int, ...] | None = eqx.field(static=True)
+    built: Built | None = None
 
     @classmethod
     def build(
@@ -176,6 +178,9 @@ class LinearSystem(eqx.Module):
 
     # --- matrices --------------------------------------------------------------------------------------------------------------------
 
+    def _built(self) -> Built:
+        return Built.of(self._drift()) if self.built is None else self.built
+
     def _drift(self) -> Entries:
         entries: Entries = {}
         position = {row: r for r, row in enumerate(self.rows)}
@@ -211,7 +216,7 @@ class LinearSystem(eqx.Module):
 
     def drift_matrix(self) -> Complex[Array, "r r"]:
         """A, rows x rows (rad/s)."""
-        return dense(self._drift(), len(self.rows))
+        return dense(self._drift() if self.built is None else self.built.drift, len(self.rows))
 
     def output(self, port: str) -> Output:
         """One output port ready to be asked at many frequencies; the system must have passed its gate."""
@@ -219,7 +224,7 @@ class LinearSystem(eqx.Module):
         return self._output(self._contacts_by_row(index, sign), sign, index)
 
     def _output(self, start: dict[int, Value], sign: int, direct: int | None) -> Output:
-        drift = self._drift()
+        drift, unit = self._built()
         normal = [self._contacts_by_row(k, sign) for k in range(len(self.ports))]
         anomalous = [self._contacts_by_row(k, -sign) for k in range(len(self.ports))]
 
@@ -232,7 +237,7 @@ class LinearSystem(eqx.Module):
             normal=conjugated(normal),
             anomalous=conjugated(anomalous),
             occupation=self.occupation,
-            unit=unit_of(drift.values()),
+            unit=unit,
             keys=tuple(drift),
             start_rows=tuple(start),
             normal_rows=tuple(tuple(row) for row in normal),
@@ -283,15 +288,19 @@ class LinearSystem(eqx.Module):
             UnstableError: the system is concrete and unstable.
         """
         if not self.active:
-            return self, None
+            return self._ready(), None
         stable = self.is_stable()
         if not is_concrete(stable):
             safe = tuple(jnp.where(stable, value, 0.0) for value in self.squeezing)
-            return eqx.tree_at(lambda tree: tree.squeezing, self, safe), jnp.asarray(stable)
+            return dataclasses.replace(self, squeezing=safe)._ready(), jnp.asarray(stable)
         if not bool(stable):
             growth = float(-self.stability_margin())
             raise UnstableError(f"unstable: a disturbance grows at {growth:.4g} rad/s; lower the pump or the squeezing coupling")
         return self, None
+
+    def _ready(self) -> "LinearSystem":
+        """The same, and where it is traced what it will be asked for again and again."""
+        return self if is_concrete(*jax.tree.leaves(self)) else dataclasses.replace(self, built=self._built())
 
     def poles(self, port: str | None = None) -> Complex[Array, " r"]:
         """Complex frequencies (rad/s, Im < 0 where stable) at which the answer of a port diverges. No gradient passes."""

@@ -8,7 +8,7 @@ from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency
 from ..linear.output import Conversion
 from ..linear.path import Path
-from ..linear.system import marked
+from ..linear.system import LinearSystem, marked
 from ..parameters import Scalar
 from .base import AbstractResponse, AbstractStage, Along, Prepared, Response
 
@@ -38,7 +38,11 @@ class Convert(AbstractStage):
 
     def prepare(self) -> Prepared:
         """The system is built, gated and its carrier found once."""
-        system, stable = self.device.linear_system().gate()
+        return self.over(self.device.linear_system().gate())
+
+    def over(self, gated: tuple[LinearSystem, Array | None]) -> Prepared:
+        """``prepare`` of the device's system that has passed its gate."""
+        system, stable = gated
         conversion, poles = system.conversion(self.source, self.target), system.poles(self.target)
         at = carrier(conversion, poles) if self.carrier is None else self.carrier
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)

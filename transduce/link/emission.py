@@ -24,6 +24,7 @@ from ..numerics import is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import GHz, ms, show, us
 from .base import AbstractStage, Flat, Prepared
+from .sampled import Sampled
 from .wavepacket import AbstractWavepacket
 
 ROUNDING = 1 + 1e-12
@@ -108,14 +109,16 @@ def _exchange(growths: Float[Array, " 2"], overlap: Scalar) -> Emission:
 
 def emission(qubit: Qubit, packet: AbstractWavepacket) -> Emission:
     """A qubit emits the packet, as strongly as its decay lets it; efficiency 0 where T1 is too short for this shape."""
-    growths = jax.vmap(packet.growth)(jnp.stack([qubit.decay_rate, -qubit.dephasing_rate]))
-    return _exchange(growths, packet.overlap(qubit.dephasing_rate))
+    dephasing = qubit.dephasing_rate
+    growths = jax.vmap(packet.growth)(jnp.stack([qubit.decay_rate, -dephasing]))
+    return _exchange(growths, packet.overlap(dephasing))
 
 
 def absorption(qubit: Qubit, mode: AbstractWavepacket) -> Emission:
     """A qubit absorbs the mode: emission in reversed time."""
-    growths = jax.vmap(mode.decay)(jnp.stack([qubit.decay_rate, -qubit.dephasing_rate]))
-    return _exchange(growths, mode.overlap(qubit.dephasing_rate))
+    dephasing, shape = qubit.dephasing_rate, mode.density if isinstance(mode, Sampled) else mode
+    growths = jax.vmap(shape.decay)(jnp.stack([qubit.decay_rate, -dephasing]))
+    return _exchange(growths, shape.overlap(dephasing))
 
 
 class Emit(AbstractStage):

@@ -67,8 +67,17 @@ class Link(AbstractRow, AbstractStage):
         return self.parts[self.names.index(name)]
 
     def prepare(self) -> Prepared:
-        """All stages prepared; their responses cascade."""
-        return joined([part.prepare() for part in self.parts], self.image)
+        """All stages prepared; their responses cascade. A device that stands in the row twice is one system."""
+        gated: dict[int, Any] = {}
+
+        def prepared(part: AbstractStage) -> Prepared:
+            if not isinstance(part, Convert):
+                return part.prepare()
+            if id(part.device) not in gated:
+                gated[id(part.device)] = part.device.linear_system().gate()
+            return part.over(gated[id(part.device)])
+
+        return joined([prepared(part) for part in self.parts], self.image)
 
     def gate(self) -> None:
         """Raise where a device of concrete values is unstable.

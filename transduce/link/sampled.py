@@ -5,9 +5,7 @@ r"""A temporal mode known by numbers: a table with straight lines between its po
 Conventions as in ``wavepacket``; both are normalised when used, with the exact norm of what they stand for.
 """
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +16,7 @@ from jaxtyping import Array, ArrayLike, Complex, Float
 from ..numerics import abs2, is_concrete
 from ..parameters import Scalar
 from ..units import Hz
+from .density import Density
 from .wavepacket import TAIL, AbstractWavepacket, Real
 
 _NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
@@ -208,38 +207,6 @@ class Tabulated(AbstractWavepacket):
         return jnp.asarray(jnp.inf)
 
 
-@jax.custom_jvp
-def _mean_exponential(x: Array) -> Array:
-    """int_0^1 e^{-xu} du = (1 - e^{-x})/x, with the right slope at 0."""
-    return jnp.where(x == 0, 1.0, -jnp.expm1(-x) / jnp.where(x == 0, 1.0, x))
-
-
-@_mean_exponential.defjvp
-def _mean_exponential_jvp(primals, tangents):
-    x, value = primals[0], _mean_exponential(primals[0])
-    near = jnp.abs(x) < 1e-3
-    series = -1 / 2 + x / 3 - x**2 / 8 + x**3 / 30 - x**4 / 144
-    return value, tangents[0] * jnp.where(near, series, (jnp.exp(-x) - value) / jnp.where(near, 1.0, x))
-
-
-def _series(terms: Complex[Array, " n"], angle: Scalar) -> Complex[Array, ""]:
-    """sum_n terms_n e^{i n angle}, n from 1: by the few exponentials of the multiples of a number and of what lies between."""
-    size = math.isqrt(terms.size) + 1
-    table = jnp.pad(terms, (1, size * size - 1 - terms.size)).reshape(size, size)
-    between, multiples = (jnp.exp(1j * angle * (np.arange(size) * step)) for step in (1, size))
-    return multiples @ (table @ between)
-
-
-class _Density(NamedTuple):
-    """p = |f|^2 = 1/L + 2 Re sum_n q_n e^{i w_n t} in the window 0 <= t < L = 2 n h/2, w_n = 2 pi n/L, int p dt = 1."""
-
-    step: Scalar
-    window: Scalar
-    values: Float[Array, " 2n"]
-    omegas: Float[Array, " n-1"]
-    terms: Complex[Array, " n-1"]
-
-
 class Sampled(AbstractWavepacket):
     r"""A band-limited mode known by uniform samples of its amplitude, such as the mode that a link delivers.
 
@@ -322,61 +289,27 @@ class Sampled(AbstractWavepacket):
         inside = jnp.abs(omega) <= self.reach
         return jnp.where(inside, self.step / self._norm * jnp.sum(self.values * jnp.exp(1j * omega * times)), 0.0)
 
-    def _density(self) -> _Density:
-        """The density on a grid twice as fine, on which a square does not fold back."""
-        size, harmonics = self.harmonics.shape[0], self.harmonics
-        padded = jnp.concatenate([harmonics[: size // 2], jnp.zeros(size), harmonics[size // 2 :]])
-        density, window = abs2(jnp.fft.fft(padded)), size * self.step
-        density = density / (jnp.mean(density) * window)
-        omegas = jnp.arange(1, size) * Hz / window
-        return _Density(self.step / 2, window, density, omegas, jnp.fft.rfft(density)[1:-1] / (2 * size))
-
-    def _quantile(self, level: float) -> Scalar:
-        """Time since the window's beginning at which int |f|^2 reaches the level: a cell of the grid, then Newton on the series."""
-        step, window, density, omegas, terms = self._density()
-        sums = terms / (1j * omegas)
-        offset = -2 * jnp.sum(sums.real)
-        grid = step * jnp.arange(density.shape[0])
-        passed = grid / window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * density.shape[0]
-        cell = jnp.argmax(passed > level)
-        part = (level - passed[cell - 1]) / (passed[cell] - passed[cell - 1])
-
-        def closer(time: Scalar) -> Scalar:
-            angle = omegas[0] * time
-            excess = time / window + offset + 2 * _series(sums, angle).real - level
-            return time - excess / jax.lax.stop_gradient(1 / window + 2 * _series(terms, angle).real)
-
-        near = jax.lax.stop_gradient(grid[cell - 1] + part * step)
-        near = jax.lax.fori_loop(0, 3, lambda _, time: jax.lax.stop_gradient(closer(time)), near)
-        return closer(jax.lax.stop_gradient(near))
+    @property
+    def density(self) -> Density:
+        """|f|^2 as a series."""
+        return Density.of(self.harmonics, self.step)
 
     @property
     def start(self) -> Scalar:
-        return self.first + self._quantile(TAIL)
+        return self.first + self.density.quantile(TAIL)
 
     @property
     def end(self) -> Scalar:
-        return self.first + self._quantile(1 - TAIL)
+        return self.first + self.density.quantile(1 - TAIL)
 
     def growth(self, rate: Real) -> Scalar:
-        since = self.step / 2 * jnp.arange(2 * self.harmonics.shape[0]) - self._quantile(TAIL)
-        return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * since))
+        return self.density.growth(rate)
 
     def decay(self, rate: Real) -> Scalar:
-        left = self._quantile(1 - TAIL) - self.step / 2 * jnp.arange(2 * self.harmonics.shape[0])
-        return self.step / 2 * jnp.sum(self._density().values * jnp.exp(rate * left))
+        return self.density.decay(rate)
 
     def overlap(self, rate: Real) -> Scalar:
-        r"""2 int p I dt with I' = p - rate I, I(0) = 0, solved term by term and summed exactly (K = int p e^{-rate t} dt):
-
-        2 [1/L int p (1 - e^{-rate t})/rate dt + 2 L sum |q_n|^2 rate/(rate^2 + w_n^2) - K 2 Re sum q_n/(rate + i w_n)].
-        """
-        step, window, density, omegas, terms = self._density()
-        x = rate * step * jnp.arange(density.shape[0])
-        level = jnp.sum(density * jnp.arange(density.shape[0]) * _mean_exponential(x)) * step**2 / window
-        pairs = 2 * window * jnp.sum(abs2(terms) * rate / (rate**2 + omegas**2))
-        initial = 2 * jnp.sum(terms / (rate + 1j * omegas)).real * step * jnp.sum(density * jnp.exp(-x))
-        return 2 * (level + pairs - initial)
+        return self.density.overlap(rate)
 
     @property
     def bandwidth(self) -> Scalar:

@@ -11,7 +11,8 @@ n = 0, :math:`\eta = 0` or :math:`\eta = 1`. Source: Kraus forms of the two chan
 Phys. Rev. A 84, 042311 (2011); the product and its collected powers are worked out here and checked against matrices in the tests.
 """
 
-from math import comb
+from math import comb, prod
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
@@ -28,12 +29,13 @@ def _check_levels(**levels: int) -> None:
 def _weight(channel: ModeChannel, m: int, p: int, q: int, r: int) -> Float[Array, ""]:
     """The element without its power of t."""
     eta, n = channel.efficiency, channel.noise
-    total = jnp.zeros_like(n)
+    terms: list[Any] = []
     for j in range(max(0, p - m), min(p, q) + 1):
         k = m - p + j
         paths = (comb(p, j) * comb(q, j) * comb(m, k) * comb(r, k)) ** 0.5
-        total += paths * (1 + n - eta) ** j * eta ** (min(p, q) - j) * n**k
-    return total / (1 + n) ** (1 + q + m)
+        powers = [base() ** power for base, power in ((lambda: 1 + n - eta, j), (lambda: eta, min(p, q) - j), (lambda: n, k)) if power]
+        terms.append(prod(powers) if paths == 1 else prod([paths, *powers]))
+    return sum(terms[1:], start=terms[0]) / (1 + n) ** (1 + q + m)
 
 
 def fock_element(channel: ModeChannel, m: int, p: int, q: int, r: int) -> Complex[Array, ""]:

@@ -91,7 +91,7 @@ class Setting:
         done = transfer.performance(passage)
         own = self.protocol == protocols.TRANSFER
         case = protocols.case(done, transfer, parts, connection) if own else self.performance(self.protocol, parts)
-        return transfer, View(done, passage, self.refrigerator_shares(parts), case)
+        return transfer, View(done, passage, lambda: self.refrigerator_shares(parts), case)
 
     def protocol_over(self, name: str, parts: dict[str, Any], samples: int | None = None) -> tuple[AbstractProtocol, Connection]:
         """A protocol and the connection that it runs over, from the parts."""

@@ -6,7 +6,7 @@ Spectral ones (efficiency, bandwidth, added noise) are at the carrier, of the wh
 of both, where one refrigerator holds them; of one, ``up.refrigerator_share``, where each has its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
@@ -36,13 +36,13 @@ class View(NamedTuple):
     Attributes:
         transferred: the transfer over the connection.
         passage: the photon's way.
-        shares: of the refrigerator, of "up" and "down".
+        shares: asks for those of the refrigerator, of "up" and "down".
         case: of the study's protocol.
     """
 
     transferred: Transferred
     passage: Passage
-    shares: Mapping[str, Any]
+    shares: Callable[[], Mapping[str, Any]]
     case: Case
 
 
@@ -61,7 +61,8 @@ def figure(name: str, view: View) -> Float[Array, ""]:
     """One figure by its name, inside units."""
     stage, dot, kind = name.rpartition(".")
     if kind == "refrigerator_share":
-        return view.shares[stage] if dot else view.shares["up"] + view.shares["down"]
+        shares = view.shares()
+        return shares[stage] if dot else shares["up"] + shares["down"]
     if stage == "distilled" and stage not in view.passage.names:
         return getattr(view.case.distilled, kind)
     if dot:
