@@ -12,7 +12,8 @@ minus cavity; occupations are normal-ordered.
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+import functools
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -282,6 +283,18 @@ def carrier(conversion: Path | Conversion, poles: Complex[Array, " k"]) -> Scala
     height, slope, curvature = conversion.slopes(found)
     flat = (height < DARK) | (jnp.abs(curvature) <= 1e-9 * height / jnp.max(jnp.abs(poles)) ** 2)
     return found - jnp.where(flat, 0.0, slope / jax.lax.stop_gradient(jnp.where(flat, 1.0, curvature)))
+
+
+def structure(device: AbstractDevice) -> LinearSystem:
+    """A device's linear system without its numbers: modes, ports, edges, signs."""
+    leaves, tree = jax.tree.flatten(device)
+    return _structure(tree, tuple(jnp.shape(leaf) for leaf in leaves))
+
+
+@functools.lru_cache
+def _structure(tree: Any, shapes: tuple[tuple[int, ...], ...]) -> LinearSystem:
+    device = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
+    return eqx.filter_eval_shape(type(device).linear_system, device)
 
 
 def escape_efficiency(system: LinearSystem, port: str) -> Float[Array, ""]:

@@ -37,9 +37,15 @@ def over(function: Callable[[Any, Any], Any], tree: Any, omega: Float[Array, "*m
     if not jnp.ndim(omega):
         return function(tree, omega)
     kind = jnp.finfo(jnp.result_type(float, omega, *jax.tree.leaves(tree))).dtype
-    flat = jnp.ravel(jnp.asarray(omega, kind))
-    found = _over(lambda reals, omega: _reals(function(_joined(tree, reals), omega), kind), _reals(tree, kind), flat)
-    return _joined(jax.eval_shape(function, tree, flat[0]), tuple(jnp.reshape(value, jnp.shape(omega)) for value in found))
+    told: list[Any] = []
+
+    def figures(reals: Reals, omega: Array) -> Reals:
+        answer = function(_joined(tree, reals), omega)
+        told.append(jax.tree.map(jnp.iscomplexobj, answer))
+        return _reals(answer, kind)
+
+    found = _over(figures, _reals(tree, kind), jnp.ravel(jnp.asarray(omega, kind)))
+    return _whole(told[0], tuple(jnp.reshape(value, jnp.shape(omega)) for value in found))
 
 
 def _reals(tree: Any, kind: Any) -> Reals:
@@ -50,10 +56,14 @@ def _reals(tree: Any, kind: Any) -> Reals:
 
 def _joined(like: Any, reals: Reals) -> Any:
     """The tree of such numbers again."""
-    leaves, structure = jax.tree.flatten(like)
+    return _whole(jax.tree.map(jnp.iscomplexobj, like), reals)
+
+
+def _whole(is_complex: Any, reals: Reals) -> Any:
+    """A tree of numbers, given which of them are complex."""
+    leaves, structure = jax.tree.flatten(is_complex)
     parts = iter(reals)
-    numbers = [jax.lax.complex(next(parts), next(parts)) if jnp.iscomplexobj(leaf) else next(parts) for leaf in leaves]
-    return jax.tree.unflatten(structure, numbers)
+    return jax.tree.unflatten(structure, [jax.lax.complex(next(parts), next(parts)) if leaf else next(parts) for leaf in leaves])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -85,6 +95,7 @@ def _pushed(function: Figures, reals: Reals, omega: Array, moves: tuple[bool, ..
         moved = iter(own)
         return function(tuple(next(moved) if moving else still for still, moving in zip(reals, moves, strict=True)), omega)
 
+    @functools.partial(jax.jit, inline=True)  # asked for by the equation and by its solution, traced once
     def push(tangents: Array) -> Array:
         each = jax.vmap(lambda omega: jax.jvp(lambda own: at(own, omega), (own,), (tuple(jnp.unstack(tangents)),))[1])(omega)
         return jnp.concatenate(each)

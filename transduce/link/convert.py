@@ -5,7 +5,7 @@ import jax
 from jaxtyping import Array, Float
 
 from .. import parameters
-from ..devices.base import AbstractDevice, carrier, escape_efficiency
+from ..devices.base import AbstractDevice, carrier, escape_efficiency, structure
 from ..linear.output import Conversion
 from ..linear.path import Path
 from ..linear.system import LinearSystem, marked
@@ -29,7 +29,7 @@ class Convert(AbstractStage):
 
     def __check_init__(self) -> None:
         parameters.check(self)
-        system = eqx.filter_eval_shape(self.device.linear_system)  # only its structure is asked
+        system = structure(self.device)
         if system.sign_of(self.source) != system.sign_of(self.target):
             raise ValueError(
                 f"Convert.device must convert from {self.source} to {self.target}, but is pumped for pairs: "

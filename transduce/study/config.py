@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import parameters, units
 from ..devices import catalogue
-from ..devices.base import AbstractDevice
+from ..devices.base import AbstractDevice, structure
 from ..devices.entry import entry as read_entry
 from ..devices.entry import library
 from ..devices.heating import COOLING_POWER, AbstractHeating
@@ -372,7 +372,7 @@ def _agree(setting: Setting) -> None:
     for name, device in setting.parts["device"].items():
         if getattr(device, "pump", "red") == "blue":
             raise setting.source.wrong(("device", name, "pump"), 'must be "red" to transfer a qubit, but is "blue", which makes pairs')
-        system = eqx.filter_eval_shape(type(device).linear_system, device)
+        system = structure(device)
         if system.active and (margin := float(device.stability_margin())) <= 0:
             what = f"is unstable: a disturbance grows at {units.show(-margin, 'rate')}; lower its pump or its squeezing coupling"
             raise setting.source.wrong(("device", name), what)

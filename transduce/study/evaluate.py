@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import parameters, units
 from ..design.sensitivity import elasticities, is_relative
-from ..devices.base import AbstractDevice
+from ..devices.base import AbstractDevice, structure
 from ..devices.catalogue import kebab
 from ..link.arms import time_window
 from ..link.base import Prepared
@@ -298,7 +298,7 @@ def _model(setting: Setting, parts: dict[str, Any]) -> str:
     """Which model stands behind the numbers."""
     told = []
     for name, device in parts["device"].items():
-        system = eqx.filter_eval_shape(type(device).linear_system, device)
+        system = structure(device)
         form = getattr(device, "model", "rotating-wave")
         told.append(f"{name}: {form}, {len(system.modes)} modes, {'doubled' if system.signs is None else 'signed'} basis")
     mode = "given detection mode" if "detection" in parts else "matched detection mode"

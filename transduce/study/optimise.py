@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +20,7 @@ from .. import units
 from ..design.maximise import ChunkReport, maximise
 from ..design.optimum import Optimum
 from ..design.targets import Targets
-from ..devices.base import escape_efficiency
+from ..devices.base import escape_efficiency, structure
 from ..link.routing import Filter
 from ..numerics import abs2
 from ..programs import compiled, leading
@@ -63,7 +62,7 @@ def objective(setting: Setting, aims: Aims, samples: int) -> Callable[[dict[str,
 
 def ceilings(setting: Setting) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
     """The closed bound on the whole link's efficiency; None where a device can amplify."""
-    if any(eqx.filter_eval_shape(type(device).linear_system, device).active for device in setting.parts["device"].values()):
+    if any(structure(device).active for device in setting.parts["device"].values()):
         return None
 
     def at(parts: dict[str, Any]) -> dict[str, Any]:
