@@ -138,8 +138,8 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
 
 
 def _aside(setting: Setting, evaluate: Evaluation, drawn: Curve) -> Future[Any]:
-    """The evaluation before, once the program of the curves is there: both are compiled while the search is."""
-    pool, here = ThreadPoolExecutor(1), contextvars.copy_context()
+    """The evaluation before, and the program of the curves: both are compiled while the search is."""
+    pool, here = ThreadPoolExecutor(2), contextvars.copy_context()
     pool.submit(here.copy().run, drawn, setting.parts, np.zeros(OFFSETS.size))
     return pool.submit(here.run, evaluate, setting.parts)
 
