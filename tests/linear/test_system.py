@@ -1,5 +1,7 @@
 """LinearSystem against a dense solver, and what its graph does: signs, reversal, reciprocity, labels, poles."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -192,3 +194,18 @@ def test_relabelling_permutes():
     moved = LinearSystem.from_hamiltonian(omega[np.ix_(modes, modes)], xi[np.ix_(modes, modes)], c[np.ix_(ports, modes)], n[ports])
     both = np.concatenate([ports, ports + 4])
     np.testing.assert_allclose(_doubled(moved), s[np.ix_(both, both)], atol=ALGEBRA * max(1, np.abs(s).max() ** 2))
+
+
+def test_a_gated_system_with_other_numbers_is_another():
+    """What a traced system has built is not carried over to one made of it."""
+
+    def answers(g):
+        ports = {"in": Port("a", 1.0, 0.0), "out": Port("b", 2.0, 0.0)}
+        system = LinearSystem.build({"a": 0.0, "b": 0.1}, ports, {("a", "b"): g})
+        gated, _ = system.gate()
+        changed = dataclasses.replace(gated, hopping=(2 * g,))
+        return [one.conversion("in", "out").power(0.0) for one in (system, gated, changed)]
+
+    once, twice = jax.jit(answers)(0.3), jax.jit(answers)(0.6)
+    np.testing.assert_allclose(once, [once[0], once[0], twice[0]], rtol=ALGEBRA)
+    assert abs(once[0] - twice[0]) > 0.1

@@ -1,5 +1,7 @@
 """A transducer as a stage: the device's own answers, its carrier, its instability, and the pumps that do not convert."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -88,3 +90,16 @@ def test_an_unstable_device():
     assert np.isnan(values[1]) and float(slopes[1]) == 0
     assert float(values[0]) == float(alone[0]) and float(values[2]) == float(alone[2])
     assert slopes[0] > 0 and slopes[2] > 0
+
+
+def test_a_device_at_both_ends_is_one_system():
+    """Built once, also where it squeezes, it gives the figures and the slopes of two equal devices."""
+
+    def figures(c, twice):
+        one, other = (dataclasses.replace(stokes(0.5 * MHz), cooperativity=c) for _ in range(2))
+        link = Link(up=Convert(one, *UP), down=Convert(one if twice else other, *UP[::-1]))
+        return jnp.stack([*link.figures()[:3]])
+
+    once, apart = (jax.jit(lambda c, twice=twice: (figures(c, twice), jax.jacrev(figures)(c, twice)))(0.4) for twice in (True, False))
+    np.testing.assert_allclose(once, apart, rtol=ALGEBRA)
+    assert np.all(np.abs(once[1][:3]) > 1e-3)

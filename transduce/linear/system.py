@@ -69,7 +69,7 @@ class LinearSystem(eqx.Module):
     squeezing_edges: tuple[Edge, ...] = eqx.field(static=True)
     contacts: tuple[Edge, ...] = eqx.field(static=True)
     signs: tuple[int, ...] | None = eqx.field(static=True)
-    built: Built | None = None
+    built: Built | None = eqx.field(init=False, default_factory=lambda: None)
 
     @classmethod
     def build(
@@ -300,7 +300,9 @@ class LinearSystem(eqx.Module):
 
     def _ready(self) -> "LinearSystem":
         """The same, and where it is traced what it will be asked for again and again."""
-        return self if is_concrete(*jax.tree.leaves(self)) else dataclasses.replace(self, built=self._built())
+        if is_concrete(*jax.tree.leaves(self)):
+            return self
+        return eqx.tree_at(lambda tree: tree.built, self, self._built(), is_leaf=lambda leaf: leaf is None)
 
     def poles(self, port: str | None = None) -> Complex[Array, " r"]:
         """Complex frequencies (rad/s, Im < 0 where stable) at which the answer of a port diverges. No gradient passes."""
