@@ -1,6 +1,10 @@
 """Compiled functions: the same program, by the same options of the compiler, whether programs are kept or not."""
 
 import contextlib
+import contextvars
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +12,7 @@ import numpy as np
 import pytest
 
 from transduce import programs, shelf
-from transduce.programs import ONCE, QUICK, compiled, kept
+from transduce.programs import ONCE, QUICK, compiled, kept, leading
 from transduce.shelf import ahead
 
 X = np.random.default_rng(0).random(100)
@@ -93,3 +97,46 @@ def test_a_program_of_the_last_run_that_is_gone_or_damaged_is_compiled_again(run
 def test_another_file_has_programs_of_its_own(run):
     run(), run("another")
     assert run.traced == ["a", "bb", "a", "bb"] and len([*run.folder.glob("*.programs")]) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_leads_is_traced_first(fails, tmp_path):
+    """Others wait until its program has been traced or loaded, or until it is over."""
+    order, said = [], threading.Event()
+
+    def traced(name):
+        def function(x):
+            order.append(name)
+            return {name: x + len(order)}
+
+        return compiled(function, tag=f"{name} {fails}")
+
+    def other():
+        said.set()
+        return traced("other")(X)
+
+    def lead():
+        said.wait()
+        time.sleep(0.2)  # in which the other one could be traced
+        assert order == []
+        if fails:
+            raise RuntimeError("before it has traced anything")
+        traced("leader")(X)
+
+    with kept(tmp_path, "key"), ThreadPoolExecutor(1) as pool:
+        with contextlib.suppress(RuntimeError), leading():
+            waits = pool.submit(contextvars.copy_context().run, other)
+            lead()
+        waits.result(timeout=60)
+    assert order == ["other"] if fails else order == ["leader", "other"]
+
+
+def test_who_leads_with_a_program_of_the_last_run_lets_the_others_go(tmp_path):
+    with kept(tmp_path, "key"):
+        own = compiled(wave, tag="own")
+        own(X)
+        programs._loaded.clear()
+        with leading():
+            own(X)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(contextvars.copy_context().run, compiled(wave, tag="another"), X).result(timeout=60)
