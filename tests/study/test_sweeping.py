@@ -17,10 +17,11 @@ import pytest
 
 import transduce as td
 from transduce import parameters
-from transduce.cli import _keeper, main
+from transduce.cli import main
 from transduce.protocols.transfer import samples_wanted
 from transduce.report.progress import SweepProgress
 from transduce.study import aims, config, sweeping, swept
+from transduce.study.keeping import keeper
 from transduce.study.source import BUNDLED, WrongInput, read
 from transduce.units import MHz, km, ms, mW, to_hz
 
@@ -214,7 +215,7 @@ def test_the_gradients_are_those_of_the_answers(study, whole):
         np.testing.assert_allclose(found, slopes(powers[flat // 3], kappas[flat % 3]), rtol=GRADIENT)
     step, flats = 1e-4, np.array([4, 10])
     rows = np.column_stack([np.outer([1 - step, 1 + step], powers[flats // 3]).ravel(), np.tile(kappas[flats % 3], 2)])
-    with _keeper(setting.source.text)("sweep"):
+    with keeper(setting.source.text)("sweep"):
         program = sweeping.prepared(setting, asked, None).program
         answers = jax.device_get(program(np.resize(rows, (program.chunk, 2))))
     for name, gradient in gradients.items():

@@ -17,7 +17,7 @@ from ..parameters import Parameter
 
 def is_relative(parameter: Parameter, value: Any) -> Any:
     """Whether the elasticity is d ln / d ln at this value of the parameter."""
-    return (value > 0) & (parameter.domain[0] >= 0)
+    return value > 0 if parameter.domain[0] >= 0 else False
 
 
 def elasticities(function: Callable[[Any], Any], model: Any, has_aux: bool = False) -> Any:
@@ -41,7 +41,8 @@ def elasticities(function: Callable[[Any], Any], model: Any, has_aux: bool = Fal
 
     def elasticity(path: str) -> Float[Array, ""]:
         parameter, at = found[path]
-        return slopes[path] * jnp.where(is_relative(parameter, at), at, 1.0) / value
+        relative = is_relative(parameter, at)
+        return (slopes[path] if relative is False else slopes[path] * jnp.where(relative, at, 1.0)) / value
 
     table = {path: elasticity(path) for path in found}
     return (table, answer) if has_aux else table
