@@ -16,6 +16,9 @@ from tests.devices.test_electro_optic import CENTRE, DOWN, UP, device
 from tests.devices.test_gradients import RATES
 from transduce.devices.base import carrier
 from transduce.devices.optomechanical import ElectroOptomechanical
+from transduce.linear.lineshape import band
+from transduce.linear.system import LinearSystem, Port
+from transduce.numerics import sqrt
 from transduce.units import Hz, MHz, THz, hbar, k_B, mK
 
 
@@ -78,9 +81,49 @@ def test_the_carrier_of_a_weak_coupling():
         system = dataclasses.replace(device(c, detuning_e=0.1 * MHz).linear_system(), signs=signs)
         return carrier(system.conversion(*UP), system.poles("optical")) / MHz
 
-    signed, doubled = (slope_of(lambda c, signs=signs: at(c, signs), 1e-3) for signs in ((1, 1), None))
-    np.testing.assert_allclose(doubled, signed, rtol=GRADIENT)
-    assert abs(signed[1]) > 1e-3
+    for c in (0.0, 1e-20, 1e-9, 1e-3):
+        signed, doubled = (slope_of(lambda c, signs=signs: at(c, signs), c) for signs in ((1, 1), None))
+        np.testing.assert_allclose(doubled, signed, rtol=GRADIENT)
+        assert abs(signed[1]) > 1e-3
+
+
+def membrane_at(c):
+    own = {"frequency_m": 6 * MHz, "gamma_m": 0.02 * MHz, "cooperativity_e": 20.0, "cooperativity_o": c, "model": "full"}
+    return ElectroOptomechanical(**RATES, **own)
+
+
+def test_a_full_membrane_at_no_coupling_and_at_hardly_any():
+    """Smooth in C: the slope at 0 is a one-sided difference's limit, and that of couplings too weak for a difference of two figures."""
+
+    def figures(c):
+        it = membrane_at(c)
+        return jnp.stack([it.bandwidth_fwhm() / MHz, it.carrier() / MHz, it.added_noise_input(), it.efficiency()])
+
+    h = 1e-3
+    values, slopes = jax.jit(jax.vmap(lambda c: (figures(c), jax.jacrev(figures)(c))))(
+        np.array([0, *h * np.arange(1, 5), 1e-20, 1e-12, 1e-8])
+    )
+    f = values[:5]
+    truth = (-25 * f[0] + 48 * f[1] - 36 * f[2] + 16 * f[3] - 3 * f[4]) / (12 * h)
+    np.testing.assert_allclose(slopes[0], truth, rtol=1e-7)  # the difference's error is h^4, its rounding 1e-16 / h
+    np.testing.assert_allclose(slopes[5:], [slopes[0]] * 3, rtol=1e-7)
+    np.testing.assert_allclose(values[5:, :3], [values[0, :3]] * 3, rtol=1e-8)
+    assert np.all(np.abs(truth) > 1e-3)
+
+
+def two_ways(c):
+    """From "in" to "out" over two modes, both by a coupling that goes with the root of C: the conversion, and its poles."""
+    ports = {"in": Port("a", 1.0, 0.0), "out": Port("b", 2.0, 0.0), "loss": Port("m", 0.3, 0.1), "more": Port("n", 0.5, 0.2)}
+    hopping = {("a", "m"): sqrt(c), ("a", "n"): 2 * sqrt(c), ("m", "b"): 0.4, ("n", "b"): 0.3}
+    system = LinearSystem.build({"a": 0.0, "m": 0.1, "n": -0.2, "b": 0.05}, ports, hopping, doubled=True)
+    return system.conversion("in", "out"), system.poles("out")
+
+
+def test_the_power_of_two_ways_at_no_coupling():
+    """It has a slope where the shape has none: that of a coupling too weak to bend it."""
+    slopes = [slope_of(lambda c: two_ways(c)[0].power(0.1), c)[1] for c in (0.0, 1e-12)]
+    np.testing.assert_allclose(slopes[0], slopes[1], rtol=1e-10)
+    assert slopes[0] > 1e-3
 
 
 @pytest.mark.parametrize("field", ["kappa_e_ext", "kappa_o_ext"])
@@ -183,11 +226,6 @@ def test_degenerate_modes():
             np.testing.assert_allclose([value, d], [float(f(mp.mpf(float(g)))), float(mp.diff(f, mp.mpf(float(g))))], rtol=GRADIENT)
 
 
-def membrane_at(c):
-    own = {"frequency_m": 6 * MHz, "gamma_m": 0.02 * MHz, "cooperativity_e": 20.0, "cooperativity_o": c, "model": "full"}
-    return ElectroOptomechanical(**RATES, **own)
-
-
 RETURNED = {
     # A coupling grows as the root of the power: above 1e40, to be read as infinite.
     "coupling at P = 0": (lambda p: device(None, g0=37 * Hz, pump_power=p).drives()["optical"].coupling, "infinite"),
@@ -199,9 +237,9 @@ RETURNED = {
     # Noise over |S|^2 where |S|^2 is gone and the noise is not: value and slope are both infinite.
     "noise down at C = 0": (lambda c: device(c, **WARM).added_noise_input(*DOWN, omega=CENTRE), "infinite"),
     "noise up at a closed port": (lambda k: device(**PUMPED, kappa_e_ext=k, **WARM).added_noise_input(omega=CENTRE), "infinite"),
-    # The same in the doubled basis, where couplings do not enter by their squares: lost to rounding, and said to be.
-    "doubled width at C = 0": (lambda c: membrane_at(c).bandwidth_fwhm(), "nan"),
-    "doubled noise at C = 0": (lambda c: membrane_at(c).added_noise_input(), "nan"),
+    # Of two couplings that are both closed nobody knows how they open.
+    "width by two ways at C = 0": (lambda c: band(two_ways(c)[0].shape, two_ways(c)[1], 0.1).fwhm, "nan"),
+    "noise by two ways at C = 0": (lambda c: two_ways(c)[0].added_noise(0.1), "nan"),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests import ALGEBRA, GRADIENT
 from transduce.devices.electro_optic import ElectroOptic
-from transduce.linear.output import Conversion
+from transduce.linear.conversion import Conversion
 from transduce.linear.path import Path
 from transduce.linear.system import LinearSystem, Port
 from transduce.units import MHz
@@ -41,9 +41,10 @@ def test_the_general_solver_says_the_same(modes, squeezed):
     @jax.vmap
     def both(x):
         system, omega = row(x, modes, squeezed), x[4, 5]
-        path, general = system.conversion("in", "out"), Conversion(system.output("out"), system.index("in"))
+        path, output, source = system.conversion("in", "out"), system.output("out"), system.index("in")
+        general = Conversion.between(output, source)
         assert isinstance(path, Path) and len(path.width) == modes
-        u, _, noise = general.output.transmission(general.source, omega)
+        u, _, noise = output.transmission(source, omega)
         shape = jax.grad(lambda w: jnp.log(general.power(w)))(omega), jax.grad(lambda w: jnp.log(path.shape(w)))(omega)
         ours = [*path.transmission(omega), path.power(omega), path.added_noise(omega)]
         return [*ours, shape[1]], [u, noise, general.power(omega), general.added_noise(omega), shape[0]], system.is_stable()

@@ -10,7 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from tests import ALGEBRA, GRADIENT
-from transduce.linear.output import Conversion
+from transduce.linear.conversion import Conversion
 from transduce.linear.path import Path
 from transduce.linear.spectrum import over
 from transduce.linear.system import LinearSystem, Port

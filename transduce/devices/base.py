@@ -21,9 +21,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from .. import parameters
+from ..linear.conversion import Conversion
 from ..linear.lineshape import Band, band, peak_frequency
 from ..linear.noise import output_noise
-from ..linear.output import Conversion
 from ..linear.path import Path
 from ..linear.system import LinearSystem, Port, marked
 from ..numerics import DARK, abs2, bose, is_concrete, sqrt

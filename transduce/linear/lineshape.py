@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from ..numerics import unless_dark
 
@@ -21,6 +21,8 @@ Power = Callable[[Float[Array, ""]], Float[Array, ""]]
 POINTS_PER_POLE = 24
 _THETA = np.tan((np.arange(POINTS_PER_POLE) + 0.5 - POINTS_PER_POLE / 2) * np.pi / (POINTS_PER_POLE + 0.02))
 _RUNGS = np.linspace(0.0, 1.0, 17)
+SAME = 1e-12
+"""Values that differ by less, relative, differ by rounding."""
 
 
 class Band(NamedTuple):
@@ -71,10 +73,11 @@ def sample_points(poles: Complex[Array, " k"], around: Float[Array, ""] | float 
     return jnp.sort(jnp.append(points.ravel(), around))
 
 
-def _neighbours(points: Float[Array, " m"], index: Array) -> tuple[Array, Array]:
-    """The nearest samples on either side of one (samples may coincide)."""
+def _neighbours(points: Float[Array, " m"], index: Array, other: Bool[Array, " m"]) -> tuple[Array, Array]:
+    """The nearest samples on either side of one among others; those whose values are the same but for rounding are none."""
     here = points[index]
-    return jnp.max(jnp.where(points < here, points, points[0])), jnp.min(jnp.where(points > here, points, points[-1]))
+    below, above = other & (points < here), other & (points > here)
+    return jnp.max(jnp.where(below, points, points[0])), jnp.min(jnp.where(above, points, points[-1]))
 
 
 def _summit(score: Callable[[Array], Array], low: Array, high: Array) -> Array:
@@ -175,7 +178,8 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
     rising, falling = (jax.lax.cummax(jnp.where(inside, values, 0.0), reverse=back) for back in (False, True))
     dip = inside & (values < jnp.minimum(rising, falling) * (1 - 1e-9))
     lowest = jnp.argmin(jnp.where(dip, values, jnp.inf))
-    brackets = [_neighbours(points, top), _neighbours(points, lowest)]
+    lower, higher = values < values[top] * (1 - SAME), values > values[lowest] * (1 + SAME)
+    brackets = [_neighbours(points, top, lower), _neighbours(points, lowest, higher)]
     low, high = (jnp.stack(ends) for ends in zip(*brackets, strict=True))
     signs = jnp.array([1.0, -1.0])
     summits = jax.vmap(lambda sign, a, b: _summit(lambda w: sign * power(w), a, b))(signs, low, high)
@@ -204,7 +208,8 @@ def peak_frequency(power: Power, poles: Complex[Array, " k"]) -> Float[Array, ""
     power = frozen(power)
     points = sample_points(poles)
     values = jax.vmap(power)(points)
-    top = values.size - 1 - jnp.argmax((values >= jnp.max(values) * (1 - 1e-12))[::-1])
-    low, high = _neighbours(points, top)
+    lower = values < jnp.max(values) * (1 - SAME)
+    top = values.size - 1 - jnp.argmax(~lower[::-1])
+    low, high = _neighbours(points, top, lower)
     summit, reach = _summit(power, low, high), _reach(high - low)
     return _polished(summit, _slopes(power, summit + reach * jnp.array([0.0, -1.0, 1.0])), reach)

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import abs2, unless_dark
+from ..numerics import abs2
 from .elimination import EXPANDED, FULL, Entries, solve
 from .resolvent import MANY, resolvent
-from .spectrum import over
+from .structure import Entry
 
 Value = Complex[Array, ""] | Float[Array, ""]
 Places = tuple[tuple[int, Value], ...]
@@ -29,22 +29,24 @@ class Row(NamedTuple):
     anomalous: tuple[Value | None, ...]
 
 
-class Built(NamedTuple):
+class Built(eqx.Module):
     """What every output of a system begins with.
 
     Attributes:
         drift: entries of A.
         unit: ``Output.unit``.
+        origins: which couplings they are (``structure.origins``).
     """
 
     drift: Entries
     unit: Float[Array, ""]
+    origins: tuple[tuple[Entry, tuple[int, int]], ...] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, drift: Entries) -> "Built":
+    def of(cls, drift: Entries, origins: dict[Entry, tuple[int, int]]) -> "Built":
         """Of these entries."""
         largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(value, complex) for value in drift.values()])))
-        return cls(drift, jnp.ldexp(jnp.ones(()), -jnp.frexp(jax.lax.stop_gradient(largest))[1]))
+        return cls(drift, jnp.ldexp(jnp.ones(()), -jnp.frexp(jax.lax.stop_gradient(largest))[1]), tuple(origins.items()))
 
 
 class Output(eqx.Module):
@@ -59,6 +61,7 @@ class Output(eqx.Module):
         keys, size: rows and columns of the entries, number of rows.
         sign: of the output's row: -1 where it is a conjugate.
         direct: which input port is the output's own; None for an internal mode.
+        own: what that port's input contributes where it never enters.
     """
 
     drift: tuple[Value, ...]
@@ -67,13 +70,14 @@ class Output(eqx.Module):
     anomalous: tuple[tuple[Value, ...], ...]
     occupation: tuple[Value, ...]
     unit: Float[Array, ""]
-    keys: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    keys: tuple[Entry, ...] = eqx.field(static=True)
     start_rows: tuple[int, ...] = eqx.field(static=True)
     normal_rows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     anomalous_rows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     size: int = eqx.field(static=True)
     sign: int = eqx.field(static=True)
     direct: int | None = eqx.field(static=True)
+    own: Value | float = 1.0
 
     def _entries(self, transposed: bool) -> dict[tuple[int, int], Value]:
         """-A, all of its diagonal included."""
@@ -106,7 +110,7 @@ class Output(eqx.Module):
         return {row for rows in (*self.normal_rows, *self.anomalous_rows) for row in rows}
 
     def _entry(self, y: list[Value], rows: tuple[int, ...], amplitudes: tuple[Value, ...], direct: bool) -> Any:
-        total: Any = 1.0 if direct else None
+        total: Any = self.own if direct else None
         for row, value in zip(rows, amplitudes, strict=True):
             term = y[row] * value
             total = -term if total is None else total - term
@@ -164,50 +168,7 @@ class Output(eqx.Module):
         y = self._resolvent_row(omega)
         x = solve(matrix, self.size, [column[r] * unit if r in column else None for r in range(self.size)], self._damped)
         z = solve(matrix, self.size, [value * unit for value in x], self._damped)
-        s0 = jnp.asarray(1.0 if direct else 0.0) - sum(y[r] * value for r, value in column.items())
+        s0 = jnp.asarray(self.own if direct else 0.0) - sum(y[r] * value for r, value in column.items())
         s1 = -1j * sum(y[r] * x[r] for r in range(self.size))
         s2 = 2 * sum(y[r] * z[r] for r in range(self.size))
         return abs2(s0), self.sign * 2 * jnp.real(jnp.conj(s0) * s1), 2 * (abs2(s1) + jnp.real(jnp.conj(s0) * s2))
-
-
-class Conversion(eqx.Module):
-    """From one input port to an output, whatever the system; ``Path`` answers the same questions where the modes lie in a row."""
-
-    output: Output
-    source: int = eqx.field(static=True)
-
-    @property
-    def strength(self) -> float:
-        """Power over shape."""
-        return 1.0
-
-    def power(self, omega: Value) -> Float[Array, ""]:
-        """|S|^2."""
-        return self.output.power(self.source, omega)
-
-    def shape(self, omega: Value) -> Float[Array, ""]:
-        """What the response looks like against frequency: |S|^2 itself."""
-        return self.power(omega)
-
-    def added_noise(self, omega: Value, image: Value | float | None = None) -> Float[Array, ""]:
-        """The noise of all other ports, and of the source's image band (as occupied as the source, unless stated), at the input."""
-        return self.figures(omega, image)[1]
-
-    def figures(self, omega: Value, image: Value | float | None = None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """(power, added noise), from one solve, at one frequency or at many; the power is that of the normal amplitude."""
-        if self.output.at_once(omega):
-            return self._figures(omega, image)
-        if jnp.ndim(omega) and self.output.size > FULL:
-            return jax.vmap(lambda omega: self._figures(omega, image))(omega)
-        return over(lambda own, omega: own[0]._figures(omega, own[1]), (self, image), omega)
-
-    def _figures(self, omega: Value, image: Value | float | None) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        u, v, noise = self.output.transmission(self.source, omega)
-        occupied = self.output.occupation[self.source] if image is None else image
-        image = 0.0 if v is None else abs2(v) * (occupied + 1)
-        power = abs2(jnp.asarray(0.0 if u is None else u))
-        return power, unless_dark((noise + image) / power, power)
-
-    def slopes(self, omega: Value) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-        """|S|^2 and its first and second derivative with respect to omega."""
-        return self.output.slopes(self.source, omega)

@@ -42,6 +42,31 @@ def colour(n_modes: int, hopping: tuple[Edge, ...], squeezing: tuple[Edge, ...],
     return tuple(signs[i] for i in range(n_modes))
 
 
+Entry = tuple[int, int]
+"""Row and column of a drift."""
+
+
+def origins(system: Any) -> dict[Entry, tuple[int, int]]:
+    """Entry of the drift -> (which coupling it is, its sign), of those that are -i (sign 1) or i times one real coupling of the system.
+
+    Two edges that carry one object are one coupling, as the hopping and the squeezing that one pump makes.
+    """
+    place = {row: k for k, row in enumerate(system.rows)}
+    parallel = {(i, j) for p, i in system.contacts for q, j in system.contacts if p == q}
+    found: dict[Entry, tuple[int, int]] = {}
+    twice: set[Entry] = set()
+    known: dict[int, int] = {}
+    for flip, edges, values in ((1, system.hopping_edges, system.hopping), (-1, system.squeezing_edges, system.squeezing)):
+        for (i, j), value in zip(edges, values, strict=True):
+            for one, other, sign in ((one, other, sign) for one, other in ((i, j), (j, i)) for sign in (1, -1)):
+                if (one, sign) in place and (other, sign * flip) in place:
+                    entry = place[one, sign], place[other, sign * flip]
+                    if entry in found or (i, j) in parallel or np.iscomplexobj(value):
+                        twice.add(entry)
+                    found[entry] = known.setdefault(id(value), len(known)), sign
+    return {entry: told for entry, told in found.items() if entry not in twice}
+
+
 def pattern_of(hamiltonian: Any, squeezing: Any, coupling: Any, occupation: Any, edges: tuple | None) -> Edges:
     """The edges of a system given by matrices: read where concrete, the given ones, or all of them.
 

@@ -24,11 +24,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..numerics import is_concrete, sqrt
+from .conversion import Conversion
 from .elimination import Entries, dense
 from .noise import Moments, PairMoments, added_noise, excess_flux, lyapunov, output_noise, pair_correlation
-from .output import Built, Conversion, Output, Row, Value
+from .output import Built, Output, Row, Value
 from .path import Path
-from .structure import Edge, colour, pattern_of, route
+from .structure import Edge, Entry, colour, origins, pattern_of, route
 
 
 class UnstableError(ValueError):
@@ -179,7 +180,7 @@ class LinearSystem(eqx.Module):
     # --- matrices --------------------------------------------------------------------------------------------------------------------
 
     def _built(self) -> Built:
-        return Built.of(self._drift()) if self.built is None else self.built
+        return Built.of(self._drift(), origins(self)) if self.built is None else self.built
 
     def _drift(self) -> Entries:
         entries: Entries = {}
@@ -224,7 +225,7 @@ class LinearSystem(eqx.Module):
         return self._output(self._contacts_by_row(index, sign), sign, index)
 
     def _output(self, start: dict[int, Value], sign: int, direct: int | None) -> Output:
-        drift, unit = self._built()
+        built = self._built()
         normal = [self._contacts_by_row(k, sign) for k in range(len(self.ports))]
         anomalous = [self._contacts_by_row(k, -sign) for k in range(len(self.ports))]
 
@@ -232,13 +233,13 @@ class LinearSystem(eqx.Module):
             return tuple(tuple(_conj(value) for value in row.values()) for row in contacts)
 
         return Output(
-            drift=tuple(-value for value in drift.values()),
+            drift=tuple(-value for value in built.drift.values()),
             start=tuple(start.values()),
             normal=conjugated(normal),
             anomalous=conjugated(anomalous),
             occupation=self.occupation,
-            unit=unit,
-            keys=tuple(drift),
+            unit=built.unit,
+            keys=tuple(built.drift),
             start_rows=tuple(start),
             normal_rows=tuple(tuple(row) for row in normal),
             anomalous_rows=tuple(tuple(row) for row in anomalous),
@@ -256,10 +257,10 @@ class LinearSystem(eqx.Module):
         touched = [[mode for p, mode in self.contacts if p == port] for port in range(len(self.ports))]
         apart = source != target and all(len(modes) == 1 for modes in touched)
         if self.signs is None or not apart or not output.normal_rows[index]:
-            return Conversion(output, index)
+            return Conversion.between(output, index, dict(self._built().origins))
         head, tail = touched[index][0], touched[self.index(target)][0]
         order = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
-        return Conversion(output, index) if order is None else Path.along(output, index, order)
+        return Conversion.between(output, index, dict(self._built().origins)) if order is None else Path.along(output, index, order)
 
     def amplitudes(self, port: str, omega: Value) -> Row:
         """``row`` without the gate, for a caller that has passed it."""
@@ -288,21 +289,21 @@ class LinearSystem(eqx.Module):
             UnstableError: the system is concrete and unstable.
         """
         if not self.active:
-            return self._ready(), None
+            return self._ready(origins(self)), None
         stable = self.is_stable()
         if not is_concrete(stable):
             safe = tuple(jnp.where(stable, value, 0.0) for value in self.squeezing)
-            return dataclasses.replace(self, squeezing=safe)._ready(), jnp.asarray(stable)
+            return dataclasses.replace(self, squeezing=safe)._ready(origins(self)), jnp.asarray(stable)
         if not bool(stable):
             growth = float(-self.stability_margin())
             raise UnstableError(f"unstable: a disturbance grows at {growth:.4g} rad/s; lower the pump or the squeezing coupling")
         return self, None
 
-    def _ready(self) -> "LinearSystem":
-        """The same, and where it is traced what it will be asked for again and again."""
+    def _ready(self, origins: dict[Entry, tuple[int, int]]) -> "LinearSystem":
+        """The same, and where it is traced what it will be asked for again and again; ``origins`` of what it was before the gate."""
         if is_concrete(*jax.tree.leaves(self)):
             return self
-        return eqx.tree_at(lambda tree: tree.built, self, self._built(), is_leaf=lambda leaf: leaf is None)
+        return eqx.tree_at(lambda tree: tree.built, self, Built.of(self._drift(), origins), is_leaf=lambda leaf: leaf is None)
 
     def poles(self, port: str | None = None) -> Complex[Array, " r"]:
         """Complex frequencies (rad/s, Im < 0 where stable) at which the answer of a port diverges. No gradient passes."""

@@ -1,12 +1,15 @@
 """Conversion by a transducer, up or down, as a stage of a link."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
 from .. import parameters
 from ..devices.base import AbstractDevice, carrier, escape_efficiency, structure
-from ..linear.output import Conversion
+from ..linear.conversion import Conversion
+from ..linear.output import Output
 from ..linear.path import Path
 from ..linear.system import LinearSystem, marked
 from ..parameters import Scalar
@@ -46,21 +49,25 @@ class Convert(AbstractStage):
         conversion, poles = system.conversion(self.source, self.target), system.poles(self.target)
         at = carrier(conversion, poles) if self.carrier is None else self.carrier
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
-        image = not isinstance(conversion, Path) and bool(conversion.output.anomalous_rows[conversion.source])
         around = poles - jax.lax.stop_gradient(at)
-        response = Along(marked(conversion.around(at), stable)) if isinstance(conversion, Path) else Converted(conversion, stable, at)
-        return Prepared(response, around, escape=escape, duty=self.device.duty_cycle, carrier=at, image=image)
+        known: dict[str, Any] = {"escape": escape, "duty": self.device.duty_cycle, "carrier": at}
+        if isinstance(conversion, Path):
+            return Prepared(Along(marked(conversion.around(at), stable)), around, **known)
+        output = system.output(self.target)
+        image = bool(output.anomalous_rows[conversion.source])
+        return Prepared(Converted(output, conversion, stable, at), around, **known, image=image)
 
 
 class Converted(AbstractResponse):
     """A conversion around a carrier; NaN where the system is unstable."""
 
+    output: Output
     conversion: Conversion
     stable: Array | None
     carrier: Scalar
 
     def __call__(self, omega: Scalar) -> Response:
-        return marked(Response.from_output(self.conversion.output, self.conversion.source, self.carrier + omega), self.stable)
+        return marked(Response.from_output(self.output, self.conversion.source, self.carrier + omega), self.stable)
 
     def over(self, omega: Float[Array, " m"]) -> Response:
         return jax.vmap(self)(omega)
