@@ -32,6 +32,7 @@ def _everything(template, matrices):
             "blocks": jnp.stack(scattering),
             "noise": system.output_noise(jnp.asarray(W)),
             "added": system.added_noise_input(source, target, jnp.asarray(W)),
+            "conversion": jnp.stack(system.gate()[0].conversion(source, target).figures(jnp.asarray(W))),
             "pair": jnp.stack([pair.first + 0j, pair.second + 0j, pair.correlation]),
             "moments": jnp.stack([moments.normal, moments.anomalous]),
             "margin": system.stability_margin(),
@@ -55,7 +56,9 @@ def test_every_answer_is_the_dense_solvers(graph):
             size = np.abs(np.asarray(value)).max()
             np.testing.assert_allclose(found[name][k], np.asarray(value), rtol=0, atol=CLOSED_FORM * size, err_msg=name)
         if dense.blocks(W)[0][last, 0] != 0:
-            np.testing.assert_allclose(found["added"][k], dense.added_noise(0, last, W), rtol=CLOSED_FORM)
+            added, power = dense.added_noise(0, last, W), abs(dense.blocks(W)[0][last, 0]) ** 2
+            np.testing.assert_allclose(found["added"][k], added, rtol=CLOSED_FORM)
+            np.testing.assert_allclose(found["conversion"][k], [power, added], rtol=CLOSED_FORM)
 
 
 @eqx.filter_jit

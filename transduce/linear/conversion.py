@@ -144,7 +144,7 @@ def _levels(output: Output, source: int) -> dict[int, int]:
 def _ladder(output: Output, levels: dict[int, int], origins: Origins) -> tuple[list[Value], dict[Entry, Value], Bool[Array, ""] | None]:
     """(size of the couplings from each level to the next, in the system's unit; the share of it that each has; whether slopes are lost).
 
-    The shares of one coupling are fixed. Of several they are as open as their slopes where all are closed.
+    The shares of one coupling are fixed; those of several that are all closed hang on which of them opens.
     """
     between: dict[int, dict[Entry, Value]] = {}
     for entry, value in zip(output.keys, output.drift, strict=True):
@@ -158,7 +158,7 @@ def _ladder(output: Output, levels: dict[int, int], origins: Origins) -> tuple[l
         values = between[come]
         first, *_ = values
         one = jnp.stack([jnp.asarray(value, complex) for value in values.values()])
-        if len({origins.get(entry, entry)[0] for entry in values}) == 1 and first in origins:
+        if len({origins[entry][0] if entry in origins else entry for entry in values}) == 1 and first in origins:
             size = jnp.abs(jax.lax.stop_gradient(one[0]))
             phase = jax.lax.stop_gradient(one[0]) / jnp.where(size > 0, size, 1.0)
             whole = len(values) ** 0.5
