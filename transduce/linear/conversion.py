@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from ..numerics import abs2, sqrt, unless_dark
+from ..numerics import TINY, abs2, sqrt, unless_dark
 from .elimination import FULL
 from .output import Output, Value
 from .spectrum import over
@@ -53,23 +53,24 @@ class Conversion(eqx.Module):
     @classmethod
     def between(cls, output: Output, source: int, origins: Origins | None = None) -> "Conversion":
         """A conversion to a prepared output; ``origins`` of its entries, where they are known (``structure.origins``)."""
-        levels = _levels(output, source)
-        last, *others = {levels.get(row, -1) for row in output.start_rows}
+        away = _levels(output, source)
+        last, *others = {away.get(row, -1) for row in output.start_rows}
         if source == output.direct or others or last < 0:
             return cls(output, jnp.ones(()), jnp.ones(()), None, source)
+        levels = [min(away.get(row, 0), last) for row in range(output.size)]  # what lies behind the output is on no way to it
         steps, shares, lost = _ladder(output, levels, origins or {})
         grades = [jnp.ones(())]
         for step in steps:
             grades.append(grades[-1] * step)
 
         def similar(entry: Entry, value: Value) -> Value:
-            to, come = (levels.get(row, 0) for row in entry)
+            to, come = (levels[row] for row in entry)
             return shares[entry] / output.unit if to > come else value * steps[to] if to < come else value
 
         def referred(ports: Columns, places: Places) -> Columns:
             """Each port's column over the grade of its rows; the source's without its own amplitude."""
             found = [
-                tuple(value / grades[levels.get(row, 0)] for row, value in zip(rows, column, strict=True))
+                tuple(value / grades[levels[row]] for row, value in zip(rows, column, strict=True))
                 for rows, column in zip(places, ports, strict=True)
             ]
             if single:
@@ -132,23 +133,31 @@ class Conversion(eqx.Module):
 
 
 def _levels(output: Output, source: int) -> dict[int, int]:
-    """Row -> how many couplings it is away from the source's."""
-    edge = {*output.normal_rows[source], *output.anomalous_rows[source]}
-    levels: dict[int, int] = {}
-    while edge:
-        levels |= dict.fromkeys(edge, 1 + max(levels.values(), default=-1))
-        edge = {one for key in output.keys for one, other in (key, key[::-1]) if other in edge and one not in levels}
+    """Row -> how many couplings it is away from the source's; what hangs on one row alone, and is on no way, counts as that."""
+    begun = {*output.normal_rows[source], *output.anomalous_rows[source]}
+    beside = {row: {a if b == row else b for a, b in output.keys if a != b and row in (a, b)} for row in range(output.size)}
+    hung: list[tuple[int, int]] = []
+    while loose := [row for row in beside if len(beside[row]) == 1 and row not in {*begun, *output.start_rows}]:
+        (nail,) = beside.pop(loose[0])
+        beside[nail].remove(loose[0])
+        hung.append((loose[0], nail))
+    edge, levels = begun, dict.fromkeys(begun, 0)
+    while edge := {one for row in edge for one in beside[row] if one not in levels}:
+        levels |= dict.fromkeys(edge, 1 + max(levels.values()))
+    for row, nail in reversed(hung):
+        if nail in levels:
+            levels[row] = levels[nail]
     return levels
 
 
-def _ladder(output: Output, levels: dict[int, int], origins: Origins) -> tuple[list[Value], dict[Entry, Value], Bool[Array, ""] | None]:
+def _ladder(output: Output, levels: list[int], origins: Origins) -> tuple[list[Value], dict[Entry, Value], Bool[Array, ""] | None]:
     """(size of the couplings from each level to the next, in the system's unit; the share of it that each has; whether slopes are lost).
 
     The shares of one coupling are fixed; those of several that are all closed hang on which of them opens.
     """
     between: dict[int, dict[Entry, Value]] = {}
     for entry, value in zip(output.keys, output.drift, strict=True):
-        to, come = (levels.get(row, 0) for row in entry)
+        to, come = (levels[row] for row in entry)
         if to > come:
             between.setdefault(come, {})[entry] = value
     sizes: list[Value] = []
@@ -162,7 +171,7 @@ def _ladder(output: Output, levels: dict[int, int], origins: Origins) -> tuple[l
             size = jnp.abs(jax.lax.stop_gradient(one[0]))
             phase = jax.lax.stop_gradient(one[0]) / jnp.where(size > 0, size, 1.0)
             whole = len(values) ** 0.5
-            sizes.append(output.unit * whole * jnp.real(jnp.conj(phase) * one[0]))
+            sizes.append(output.unit * jnp.where(size > 0, whole * jnp.real(jnp.conj(phase) * one[0]), TINY**0.5))
             turn = {entry: phase / whole * (origins[entry][1] * origins[first][1]) for entry in values}
             shares |= {entry: jnp.where(value == 0, 0.0, turn[entry]) for entry, value in values.items()}  # 0: switched off by the gate
         else:
