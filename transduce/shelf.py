@@ -27,6 +27,7 @@ Program = tuple[Callable[[list[Any]], list[Any]], Any]
 """From leaves to the leaves of the answer, and a tree of the answer's structure."""
 
 
+@functools.cache
 def sources() -> str:
     """A digest of this package's files and of the versions and device that a program depends on."""
     found = hashlib.sha256(f"{__version__} {jax.__version__} {jax.lib.__version__} {jax.devices()[0].device_kind}".encode())
@@ -74,10 +75,10 @@ class Ahead:
         self._pool = ThreadPoolExecutor(2)
         self._found: dict[pathlib.Path, Future[Program | None]] = {}
         self._names: set[str] = set()
-        self._list = self._pool.submit(self._begin, folder, name)
+        noted = folder / f"{digest(here(), name)}.programs"  # not aside: beside imports each of its many short reads waits for its turn
+        self._list = self._pool.submit(self._begin, folder, noted)
 
-    def _begin(self, folder: pathlib.Path, name: str) -> pathlib.Path:
-        noted = folder / f"{digest(here(), name)}.programs"
+    def _begin(self, folder: pathlib.Path, noted: pathlib.Path) -> pathlib.Path:
         self._names = set((_read(noted) or b"").decode().split())
         for one in sorted(self._names, key=lambda one: -_size(folder / one)):
             self._found[folder / one] = self._pool.submit(load, folder / one)
@@ -113,14 +114,15 @@ def load(file: pathlib.Path) -> Program | None:
     content = _read(file)
     if content is None:
         return None
-    _find_lapack()
     try:
         told, payload = zlib.decompress(content).split(b"\n", 1)
         given, answer = json.loads(told)
         leaves = jax.tree.structure([0] * len(jax.tree.leaves(answer)))
-        return deserialize_and_load(payload, _given(given), leaves, execution_devices=jax.local_devices()[:1]), answer
+        found = deserialize_and_load(payload, _given(given), leaves, execution_devices=jax.local_devices()[:1])
     except (jax.errors.JaxRuntimeError, ValueError):  # XLA does not take it, for whatever reason
         return None
+    _find_lapack()  # while others load: it imports SciPy
+    return found, answer
 
 
 @functools.cache

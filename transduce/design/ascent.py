@@ -73,17 +73,17 @@ class Lane(NamedTuple):
     gradient: Float[Numbers, " free"]
 
 
-@eqx.filter_jit
-def begin(problem: Problem, x: Float[Numbers, "starts free"]) -> Lane:
-    """Lanes at these points, nothing evaluated yet."""
+def begin(problem: Problem, x: np.ndarray) -> Lane:
+    """Lanes at these points (starts, free), nothing evaluated yet. (NumPy, but for the optimiser: JAX would compile it in every run.)"""
     starts, rows = x.shape[0], len(problem.rows or ())
-    zeros, worst = jnp.zeros((starts, rows)), jnp.full(starts, -jnp.inf)
+    real, whole = (jax.dtypes.canonicalize_dtype(kind) for kind in (float, int))
+    x, zeros, worst = x.astype(real), np.zeros((starts, rows), real), np.full(starts, -np.inf, real)
     return Lane(
-        *(x, jax.vmap(problem.optimiser.init)(x), x, worst, worst, zeros),
-        kept=jnp.zeros(starts, bool),
-        damping=jnp.ones(starts),
-        unstable=jnp.zeros(starts, int),
-        figures=jnp.zeros((starts, rows + 1)),
+        *(x, jax.device_get(eqx.filter_jit(jax.vmap(problem.optimiser.init))(x)), x, worst, worst, zeros),
+        kept=np.zeros(starts, bool),
+        damping=np.ones(starts, real),
+        unstable=np.zeros(starts, whole),
+        figures=np.zeros((starts, rows + 1), real),
         found=zeros,
         gradient=x,
     )

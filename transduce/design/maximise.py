@@ -147,7 +147,7 @@ def _picked(lanes: Lane, which: Any) -> Lane:
 def _begun(problem: Problem, x: np.ndarray, batch: int, resume: Mapping[str, np.ndarray] | None) -> tuple[_Run, Look, float]:
     """Where a run begins or goes on, how single points are looked at, and the objective at the first point."""
     starts, rows = len(x), len(problem.limits) + 1
-    lanes = jax.device_get(begin(problem, x))
+    lanes = begin(problem, x)
     run = _Run(lanes, np.asarray(1.0), np.zeros((0, starts)), np.zeros((0, starts)), np.asarray(0), np.asarray(False))
     run = run if resume is None else run.restored(resume)
     first = _walked(problem, lanes, 1, np.tile(np.eye(1, rows), (starts, 1)), batch).figures[:, 0]

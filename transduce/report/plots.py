@@ -51,26 +51,34 @@ def response(curves: dict[str, np.ndarray], title: str) -> bytes:
     return _png(figure)
 
 
-def convergence(history: np.ndarray, slack_history: np.ndarray, chunk: int, objective: str, title: str) -> bytes:
-    """The best objective of every start after each chunk; starts that miss a target are drawn faint (PNG)."""
+def convergence(steps: np.ndarray, history: np.ndarray, slack_history: np.ndarray, objective: str, title: str) -> bytes:
+    """The best objective of every start after so many steps; starts that miss a target are drawn faint (PNG)."""
+    from matplotlib.collections import LineCollection
+
     targets = bool(np.any(np.isfinite(slack_history)))
     figure, rows = _figure(2 if targets else 1, 5.6 if targets else 3.4)
-    steps = chunk * np.arange(1, len(history) + 1)
     met = slack_history >= 0
-    for lane in range(history.shape[1]):
-        finite = np.isfinite(history[:, lane])
-        line = np.where(finite, history[:, lane], np.nan)
-        missed, reached = ("a target is missed", "targets met") if targets and lane == 0 else (None, None)
-        rows[0].plot(steps, line, color=BEFORE, linewidth=0.8, alpha=0.4, label=missed)
-        rows[0].plot(steps, np.where(met[:, lane], line, np.nan), color=AFTER, linewidth=1.0, label=reached)
-        if targets:
-            rows[1].plot(steps, np.where(finite, slack_history[:, lane], np.nan), color=AFTER, linewidth=0.8, alpha=0.6)
+    finite = np.isfinite(history)
+
+    def lines(axes: Any, figures: np.ndarray, **style: Any) -> None:
+        """All starts at once, which draws in half the time."""
+        points = np.stack([np.broadcast_to(steps[:, None], figures.shape), figures], axis=-1)
+        axes.add_collection(LineCollection(list(points.swapaxes(0, 1)), **style))
+        if len(steps) == 1:  # no line
+            axes.plot(*points[0].T, ".", color=style["color"], alpha=style.get("alpha"))
+
+    missed, reached = ("a target is missed", "targets met") if targets else (None, None)
+    lines(rows[0], np.where(finite, history, np.nan), color=BEFORE, linewidth=0.8, alpha=0.4, label=missed)
+    lines(rows[0], np.where(finite & met, history, np.nan), color=AFTER, linewidth=1.0, label=reached)
+    if targets:
+        lines(rows[1], np.where(finite, slack_history, np.nan), color=AFTER, linewidth=0.8, alpha=0.6)
     rows[0].set(ylabel=objective.replace("_", " "), title=title)
     if targets:
-        rows[0].legend(fontsize=8)
+        rows[0].legend(fontsize=8, loc="lower right")
         rows[1].axhline(0.0, color=LINE, linewidth=0.8, linestyle=":")
         rows[1].set(ylabel="smallest slack, ln(value/bound)")
     rows[-1].set_xlabel("steps")
     for axes in rows:
+        axes.autoscale_view()
         axes.grid(alpha=0.25)
     return _png(figure)

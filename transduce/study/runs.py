@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..report.progress import Progress, SweepProgress
 from . import sweeping
 from .aims import Aims
@@ -49,5 +51,6 @@ def _draw(folder: Folder, outcome: Outcome, aims: Aims, name: str) -> None:
     folder.write("response.png", lambda file: file.write(plots.response(outcome.curves, name)))
     history = outcome.curves["history"]
     if len(history):
-        png = plots.convergence(history, outcome.curves["slack_history"], aims.counts["chunk"], aims.objective, name)
+        steps = np.minimum(aims.counts["chunk"] * np.arange(1, len(history) + 1), outcome.optimum.steps)
+        png = plots.convergence(steps, history, outcome.curves["slack_history"], aims.objective, name)
         folder.write("convergence.png", lambda file: file.write(png))
