@@ -14,9 +14,15 @@ from transduce.study import runs
 @pytest.mark.parametrize(("chunks", "steps"), [(3, [25, 50, 60]), (1, [10])])
 def test_convergence_is_drawn_at_the_steps_that_were_done(chunks, steps, monkeypatch):
     """Two starts, of which one has met its target; the last chunk ends where the steps did, and a lone one is to be seen."""
-    drawn, shown = {}, []
+    drawn: dict[str, object] = {}
+    shown: list[Figure] = []
+
+    def show(figure: Figure) -> bytes:
+        shown.append(figure)
+        return b""
+
     monkeypatch.setattr(plots, "response", lambda curves, name: b"")
-    monkeypatch.setattr(plots, "_png", lambda figure: shown.append(figure) or b"")
+    monkeypatch.setattr(plots, "_png", show)
     history = np.arange(2.0 * chunks).reshape(chunks, 2)
     outcome = SimpleNamespace(
         curves={"history": history, "slack_history": np.tile([1.0, -1.0], (chunks, 1))}, optimum=SimpleNamespace(steps=steps[-1])
@@ -25,7 +31,7 @@ def test_convergence_is_drawn_at_the_steps_that_were_done(chunks, steps, monkeyp
     aims = SimpleNamespace(counts={"chunk": 25}, objective="fidelity")
     runs._draw(folder, outcome, aims, "study")
     (figure,) = shown
-    assert isinstance(figure, Figure) and set(drawn) == {"response.png", "convergence.png"}
+    assert set(drawn) == {"response.png", "convergence.png"}
     values, slacks = figure.axes
     every, met = (collection.get_segments() for collection in values.collections)
     for lane in (0, 1):

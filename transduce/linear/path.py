@@ -41,8 +41,8 @@ class Path(eqx.Module):
         heat: noise at the output per |z_j|^2 / |w|^2, from each mode.
         heat_in: noise referred to the input per |z_j|^2.
         outlet: damping of the last mode by the output port.
-        direct: occupation of the output port itself.
-        floor: noise at the output at any frequency.
+        direct: occupation of the output port itself; None without one.
+        floor: noise at the output at any frequency; None without any.
     """
 
     damping: tuple[Float[Array, ""], ...]
@@ -54,8 +54,8 @@ class Path(eqx.Module):
     heat: tuple[Float[Array, ""], ...]
     heat_in: tuple[Float[Array, ""], ...]
     outlet: Float[Array, ""]
-    direct: Float[Array, ""]
-    floor: Float[Array, ""]
+    direct: Float[Array, ""] | None
+    floor: Float[Array, ""] | None = None
 
     @classmethod
     def along(cls, output: Output, source: int, order: Sequence[int]) -> "Path":
@@ -92,8 +92,7 @@ class Path(eqx.Module):
             heat=tuple(weight[j] * outlet * _product(gains[j:]) for j in places),
             heat_in=tuple(weight[j] / (inlet * _product(gains[:j])) for j in places),
             outlet=outlet,
-            direct=jnp.asarray(0.0 if output.direct is None else output.occupation[output.direct], float),
-            floor=jnp.zeros(()),
+            direct=None if output.direct is None else jnp.asarray(output.occupation[output.direct], float),
         )
 
     @classmethod
@@ -101,10 +100,10 @@ class Path(eqx.Module):
         """One pole of this full width at half maximum, and noise (1 - |S|^2) times the environment's."""
         half, power = width / 2, abs2(amplitude)
         rows = {"damping": 1.0, "offset": centre / half, "width": 1 / half, "heat": -environment * power, "heat_in": -environment}
-        rest = {"amplitude": amplitude + 0j, "strength": power, "outlet": 0.0, "direct": 0.0, "floor": environment}
+        rest = {"amplitude": amplitude + 0j, "strength": power, "outlet": 0.0, "floor": environment}
         own: dict[str, Any] = {name: (jnp.asarray(value, float),) for name, value in rows.items()}
         own |= {name: jnp.asarray(value) for name, value in rest.items()}
-        return cls(loops=(), **own)
+        return cls(loops=(), direct=None, **own)
 
     def around(self, carrier: Value) -> "Path":
         """With omega counted from a carrier."""
@@ -159,17 +158,20 @@ class Path(eqx.Module):
         """The sum of the heats times |z_j|^2."""
         return sum((each * _square(value) for each, value in zip(heat[1:], z[:-1], strict=True)), start=heat[0])
 
-    def _direct(self, z: list[_Pair]) -> Value:
-        """What the output port's own occupation adds, times |w|^2."""
-        (re, im), (before_re, before_im) = z[-1], z[-2] if len(z) > 1 else (1.0, 0.0)
-        return self.direct * _square((re - self.outlet * before_re, im - self.outlet * before_im))
+    def _heated(self, z: list[_Pair], heat: tuple[Value, ...], by: Any) -> Any:
+        """The noise from the modes and, ``by`` times, from the output port and at any frequency, all times |w|^2."""
+        noise = self._hot(z, heat)
+        if self.direct is not None:
+            (re, im), (before_re, before_im) = z[-1], z[-2] if len(z) > 1 else (1.0, 0.0)
+            noise = noise + self.direct * by * _square((re - self.outlet * before_re, im - self.outlet * before_im))
+        return noise if self.floor is None else noise + self.floor * by * _square(z[-1])
 
     def _transmission(self, omega: Value) -> tuple[Value, Value]:
         z = self._continuants(omega)
         re, im = z[-1]
         scale = _inverse(_square(z[-1]))
         a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
-        noise = self.floor + (self._hot(z, self.heat) + self._direct(z)) * scale
+        noise = self._heated(z, self.heat, 1.0) * scale
         return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), noise
 
     def _shape(self, omega: Value) -> Value:
@@ -180,9 +182,7 @@ class Path(eqx.Module):
 
     def _figures(self, omega: Value) -> tuple[Value, Value]:
         z = self._continuants(omega)
-        whole = _square(z[-1])
-        noise = self._hot(z, self.heat_in) + (self.floor * whole + self._direct(z)) / self.strength
-        return self.strength * _inverse(whole), noise
+        return self.strength * _inverse(_square(z[-1])), self._heated(z, self.heat_in, _inverse(self.strength))
 
 
 @jax.custom_jvp
