@@ -70,22 +70,20 @@ class Path(eqx.Module):
         own = {key: turn(jnp.asarray(value, complex)) for key, value in zip(output.keys, output.drift, strict=True)}
         pairs = list(itertools.pairwise(order))
         diagonal, ahead = [own[j, j] for j in order], [-own[j, i] for i, j in pairs]
-        squares = [abs2(value) for value in ahead]
-        scale = jax.lax.stop_gradient(_scales(diagonal, squares))
-        both = [one * other for one, other in itertools.pairwise(scale)]
-        gains = [value / size for value, size in zip(squares, both, strict=True)]
-        loops = [jnp.real(one * -own[key]) / size for one, key, size in zip(ahead, pairs, both, strict=True)]
+        unit = jax.lax.stop_gradient(_units(diagonal, ahead))
+        both = [one * other for one, other in itertools.pairwise(unit)]
+        gains = [abs2(a) * each for a, each in zip(ahead, both, strict=True)]
+        loops = [jnp.real(one * -own[key]) * each for one, key, each in zip(ahead, pairs, both, strict=True)]
         start, column = output.start[0], output.normal[source][0]
-        outlet, inlet = abs2(start) / scale[-1], abs2(column) / scale[0]
+        outlet, inlet = abs2(start) * unit[-1], abs2(column) * unit[0]
         weights = output.weights(source)
-        weight: list[Any] = [weights.get(row, 0.0) / size for row, size in zip(order, scale, strict=True)]
-        whole = _product(a / jnp.sqrt(size) for a, size in zip(ahead, both, strict=True))
-        amplitude = -turn(start * column / jnp.sqrt(scale[0] * scale[-1]) + 0j) * whole
+        weight: list[Any] = [weights.get(row, 0.0) * each for row, each in zip(order, unit, strict=True)]
+        amplitude = -turn(start * column * unit[-1] + 0j) * _product(a * each for a, each in zip(ahead, unit, strict=False))
         places = range(len(order))
         return cls(
-            damping=tuple(jnp.real(m) / size for m, size in zip(diagonal, scale, strict=True)),
-            offset=tuple(jnp.imag(m) / size for m, size in zip(diagonal, scale, strict=True)),
-            width=tuple(1 / size for size in scale),
+            damping=tuple(jnp.real(m) * each for m, each in zip(diagonal, unit, strict=True)),
+            offset=tuple(jnp.imag(m) * each for m, each in zip(diagonal, unit, strict=True)),
+            width=tuple(unit),
             loops=tuple(loops),
             amplitude=amplitude,
             strength=outlet * inlet * _product(gains),
@@ -205,7 +203,12 @@ def _product(factors: Iterable[Value]) -> Any:
     return math.prod(factors)
 
 
-def _scales(diagonal: list[Value], squares: list[Value]) -> list[Value]:
-    """A size of each mode: its own rate and the couplings beside it."""
-    beside: list[Any] = [0.0, *(jnp.sqrt(value) for value in squares), 0.0]
-    return [jnp.abs(m) + one + other for m, one, other in zip(diagonal, beside[:-1], beside[1:], strict=True)]
+def _units(diagonal: list[Value], ahead: list[Value]) -> list[Value]:
+    """One over a size of each mode: its own rate and the couplings beside it."""
+    beside: list[Any] = [0.0, *map(_size, ahead), 0.0]
+    return [1 / (_size(m) + one + other) for m, one, other in zip(diagonal, beside[:-1], beside[1:], strict=True)]
+
+
+def _size(value: Value) -> Value:
+    """Of a complex number, to a factor of sqrt(2), without a root."""
+    return jnp.abs(jnp.real(value)) + jnp.abs(jnp.imag(value))
