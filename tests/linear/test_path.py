@@ -1,4 +1,4 @@
-"""A row of modes by continuants against the general solver, which shares no line with it, and what a row is and is not."""
+"""Systems without loops by continuants against the general solver, which shares no line with it, and what they are and are not."""
 
 from typing import Any
 
@@ -28,6 +28,34 @@ def row(x: Any, modes: int, squeezed: bool, doubled: bool = False) -> LinearSyst
     return LinearSystem.build({name: x[4, k] for k, name in enumerate(names)}, ports, hopping, inner, doubled=doubled)
 
 
+TREES = {
+    "one beside the first": ("ab ac", "b", ""),
+    "one beside the last": ("ab bc", "a", ""),
+    "one beside the middle": ("ab bc bd", "c", ""),
+    "two beside the first": ("ab ac ad", "b", ""),
+    "a row beside": ("ab ac cd", "b", ""),
+    "a fork beside": ("ab ac cd ce", "b", ""),
+    "a Stokes mode": ("ab ac", "b", "ac"),
+    "a Stokes mode and its suppressor": ("ab ac cd", "b", "ac"),
+    "beside both ends": ("ab ac bd", "b", "ac bd"),
+    "both ports on one mode": ("ab ac", "a", ""),
+}
+"""Couplings, which mode has the output, which couplings squeeze."""
+
+
+def tree(x: Any, kind: str) -> LinearSystem:
+    """Modes that hang on a row, or on others that do: two ports, and a bath each; the last has none where nothing squeezes."""
+    pairs, last, squeezed = TREES[kind]
+    names = sorted(set(pairs) - {" "})
+    baths = {f"{name} loss": Port(name, 10 ** x[1, k], x[2, k]) for k, name in enumerate(names if squeezed else names[:-1])}
+    ports = {"in": Port("a", 10 ** x[0, 0], x[2, 4]), "out": Port(last, 10 ** x[0, 1], x[2, 5])} | baths
+    edges = {(pair[0], pair[1]): 10 ** x[3, k] for k, pair in enumerate(pairs.split())}
+    inner = {edge: 0.02 * value for edge, value in edges.items() if "".join(edge) in squeezed.split()}
+    return LinearSystem.build(
+        {name: x[4, k] for k, name in enumerate(names)}, ports, {edge: value for edge, value in edges.items() if edge not in inner}, inner
+    )
+
+
 def draw(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1.0, 1.0, (LANES, 5, 6))
@@ -35,39 +63,57 @@ def draw(seed: int) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize(("modes", "squeezed"), [(1, False), (2, False), (3, False), (4, False), (4, True)])
-def test_the_general_solver_says_the_same(modes, squeezed):
+ROWS = {f"{modes} in a row{', squeezed' * squeezed}": (modes, squeezed) for modes, squeezed in [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1)]}
+
+
+@pytest.mark.parametrize("kind", [*ROWS, *TREES])
+def test_the_general_solver_says_the_same(kind):
+    def built(x):
+        return tree(x, kind) if kind in TREES else row(x, *ROWS[kind])
+
+    def slopes(x, omega, general):
+        """Of the power and of the noise, in every number and in the frequency."""
+
+        def figures(x, omega):
+            system = built(x)
+            way = Conversion.between(system.output("out"), system.index("in")) if general else system.conversion("in", "out")
+            return jnp.stack([jnp.log(way.power(omega)), jnp.log(way.added_noise(omega))])
+
+        return jax.jacrev(figures, (0, 1))(x, omega)
+
     @jax.jit
     @jax.vmap
     def both(x):
-        system, omega = row(x, modes, squeezed), x[4, 5]
+        system, omega = built(x), x[4, 5]
         path, output, source = system.conversion("in", "out"), system.output("out"), system.index("in")
         general = Conversion.between(output, source)
-        assert isinstance(path, Path) and len(path.width) == modes
+        assert isinstance(path, Path) and len(path.width) == len(system.modes)
         u, _, noise = output.transmission(source, omega)
-        shape = jax.grad(lambda w: jnp.log(general.power(w)))(omega), jax.grad(lambda w: jnp.log(path.shape(w)))(omega)
         ours = [*path.transmission(omega), path.power(omega), path.added_noise(omega)]
-        return [*ours, shape[1]], [u, noise, general.power(omega), general.added_noise(omega), shape[0]], system.is_stable()
+        known = [u, noise, general.power(omega), general.added_noise(omega)]
+        shape = jax.grad(lambda w: jnp.log(path.shape(w)))(omega), jax.grad(lambda w: jnp.log(general.power(w)))(omega)
+        return ours, known, shape, slopes(x, omega, False), slopes(x, omega, True), system.is_stable()
 
-    ours, theirs, stable = both(draw(5))
+    ours, theirs, shape, slope, known_slope, stable = both(draw(5))
     kept = np.broadcast_to(stable, LANES)
     assert kept.sum() > LANES / 2
-    for found, wanted in zip(ours[:4], theirs[:4], strict=True):
+    for found, wanted in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found[kept], wanted[kept], rtol=100 * ALGEBRA)  # four modes over two decades
-    np.testing.assert_allclose(ours[4][kept], theirs[4][kept], rtol=GRADIENT, atol=GRADIENT)
+    for found, wanted in zip((shape[0], *slope), (shape[1], *known_slope), strict=True):
+        np.testing.assert_allclose(found[kept], wanted[kept], rtol=GRADIENT, atol=GRADIENT)
 
 
 def test_what_is_no_row():
-    """A branch, a loop, the doubled basis, the same port twice, and a conversion that conjugates the phase."""
+    """A mode alone, a loop, the doubled basis, the same port twice, and a conversion that conjugates the phase."""
     x = jnp.asarray(draw(6)[0])
-    branch, triangle = ({("a", "b"): 1.0, ("a", "c"): 1.0}, {("a", "b"): 1.0, ("b", "c"): 1.0, ("a", "c"): 1.0})
     ports = {"in": Port("a", jnp.ones(()), jnp.zeros(())), "out": Port("b", jnp.ones(()), jnp.zeros(()))}
-    for hopping in (branch, triangle):
-        system = LinearSystem.build(dict.fromkeys("abc", jnp.zeros(())), ports, hopping)
+    for pairs, names in (("ab", "abc"), ("ab bc ac", "abc"), ("ab bc ac", "abcd")):
+        hopping = {(pair[0], pair[1]): 1.0 for pair in pairs.split()}
+        system = LinearSystem.build(dict.fromkeys(names, jnp.zeros(())), ports, hopping)
         assert isinstance(system.conversion("in", "out"), Conversion)
     assert isinstance(row(x, 3, False, doubled=True).conversion("in", "out"), Conversion)
     assert isinstance(row(x, 3, False).conversion("in", "in"), Conversion)
     rates: Any = dict.fromkeys(("kappa_e_ext", "kappa_e_int", "kappa_o_ext", "kappa_o_int"), 1 * MHz)
-    pairs = ElectroOptic(**rates, cooperativity=0.2, pump="blue")
-    assert isinstance(pairs.linear_system().conversion("microwave", "optical"), Conversion)
-    assert not np.isfinite(pairs.added_noise_input())  # nothing converts plainly: no noise is referred to that input
+    blue = ElectroOptic(**rates, cooperativity=0.2, pump="blue")
+    assert isinstance(blue.linear_system().conversion("microwave", "optical"), Conversion)
+    assert not np.isfinite(blue.added_noise_input())  # nothing converts plainly: no noise is referred to that input

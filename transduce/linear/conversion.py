@@ -33,7 +33,7 @@ _Figures = tuple[Float[Array, ""], Float[Array, ""]]
 
 
 class Conversion(eqx.Module):
-    """From one input port to an output, whatever the system; ``Path`` answers the same questions where the modes lie in a row.
+    """From one input port to an output, whatever the system; ``Path`` answers the same questions where no couplings close a loop.
 
     Attributes:
         graded: the output as S', its own amplitude taken out of it, and the source's out of the source's column.

@@ -1,21 +1,28 @@
-r"""A system whose modes lie in a row from one port to another: its conversion by continuants, regular where a coupling or a port is closed.
+r"""A system without loops: its conversion from port to port by continuants, regular where a coupling or a port is closed.
 
-With the drift A in the order of the row, :math:`m_j = -i\omega - A_{jj}` and the loops :math:`q_j = A_{j,j+1} A_{j+1,j}` (:math:`-g^2` of a
-hopping, :math:`+x^2` of a squeezing),
+Modes 0 ... L lie in a row from the one port to the other, and others may hang on them. With the drift A,
+:math:`m_j = -i\omega - A_{jj}` and the loops :math:`q_j = A_{ij} A_{ji}` of a mode and the one i before it (:math:`-g^2` of a hopping,
+:math:`+x^2` of a squeezing), a mode with all that hangs on it has the determinant :math:`d_j`, and what hangs has :math:`h_j`,
 
-.. math:: z_0 = 1, \quad z_{j+1} = m_j z_j - q_{j-1} z_{j-1}, \quad w = z_n = \det(-i\omega - A), \quad
-          S = -\sqrt{\kappa_{out}\kappa_{in}} \prod_j A_{j+1,j} / w
+.. math:: h_j = \prod_c d_c, \qquad d_j = m_j h_j - \sum_c q_c h_c \prod_{c' \ne c} d_{c'}
 
-and the resolvent's row is :math:`|y_j|^2 = \kappa_{out} \prod_{i \ge j} |q_i|\, |z_j|^2/|w|^2`. Couplings enter by their squares, so that
-the shape 1/|w|^2 and the noise referred to the input, :math:`\sum_j W_j |z_j|^2 / (\kappa_{in} \prod_{i<j} |q_i|)`, have their derivatives
-at zero coupling too. Source: three-term recurrences of Jacobi matrices, e.g. Gantmacher and Krein, Oscillation Matrices, ch. 2.
+over those c that hang on it (h = 1 and d = m where none does). Then along the row
+
+.. math:: z_0 = 1, \quad z_{j+1} = d_j z_j - q_j h_j h_{j-1} z_{j-1}, \quad w = z_{L+1} = \det(-i\omega - A), \quad
+          S = -\sqrt{\kappa_{out}\kappa_{in}} \prod_j A_{j,j-1}\, \frac{h}{w}, \quad h = \prod_j h_j
+
+and the resolvent's row is :math:`|y_j|^2 = \kappa_{out} \prod_{i > j} |q_i|\, |p_j|^2/|w|^2` with
+:math:`p_j = z_j \prod_{i \ge j} h_i`. Of a mode that hangs it is that of the mode it hangs on, with its own :math:`|q|` and h, and with
+the d of what else hangs there in place of that mode's h. Couplings enter by their squares, so that the shape :math:`|h/w|^2` and the noise
+referred to the input, :math:`\sum_j W_j |p_j/h|^2 / (\kappa_{in} \prod_{i \le j} |q_i|)`, have their derivatives at zero coupling too.
+Sources: three-term recurrences of Jacobi matrices, e.g. Gantmacher and Krein, Oscillation Matrices, ch. 2; determinants of weighted graphs,
+e.g. Cvetkovic, Doob and Sachs, Spectra of Graphs, ch. 1.
 """
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -25,24 +32,28 @@ from jaxtyping import Array, Complex, Float
 from ..numerics import abs2
 from .output import Output, Value
 from .spectrum import over
+from .structure import Route
 
 _Pair = tuple[Value, Value]
+"""Real and imaginary part: loops over real numbers vectorise."""
 
 
 class Path(eqx.Module):
-    """One conversion along a row of n modes; each mode in units of a rate of its own size.
+    """One conversion along a row of modes, on which others may hang; each mode in units of a rate of its own size.
 
     Attributes:
         damping, offset: real and imaginary part of m_j at omega = 0, of each mode.
         width: what omega is multiplied by in m_j; 0 where nothing depends on it.
-        loops: q_j, n - 1 of them.
-        amplitude: S w.
-        strength: |S|^2 |w|^2.
-        heat: noise at the output per |z_j|^2 / |w|^2, from each mode.
-        heat_in: noise referred to the input per |z_j|^2.
-        outlet: damping of the last mode by the output port.
+        loops: q_j of each mode but the first.
+        amplitude: S w / h.
+        strength: |S|^2 |w|^2 / |h|^2.
+        heat: noise at the output per |p_j|^2 / |w|^2, from each mode.
+        heat_in: noise referred to the input per |p_j|^2 / |h|^2.
+        outlet: damping of the last mode of the row by the output port.
         direct: occupation of the output port itself; None without one.
         floor: noise at the output at any frequency; None without any.
+        parents: place of the mode before, or of that which a mode hangs on.
+        length: modes of the row; those that hang follow.
     """
 
     damping: tuple[Float[Array, ""], ...]
@@ -56,41 +67,50 @@ class Path(eqx.Module):
     outlet: Float[Array, ""]
     direct: Float[Array, ""] | None
     floor: Float[Array, ""] | None = None
+    parents: tuple[int, ...] = eqx.field(static=True, default=(-1,))
+    length: int = eqx.field(static=True, default=1)
 
     @classmethod
-    def along(cls, output: Output, source: int, order: Sequence[int]) -> "Path":
-        """From one input port to a prepared output, whose rows in this order are a row from the one to the other.
+    def along(cls, output: Output, source: int, way: Route) -> "Path":
+        """From one input port to a prepared output.
 
         Args:
             output: of a system in the signed basis, in which every port damps one mode.
             source: the input port, seen plainly.
-            order: rows from the source's to the output's.
+            way: rows from the source's to the output's, and those beside.
         """
         turn = jnp.conj if output.sign < 0 else lambda value: value
         own = {key: turn(jnp.asarray(value, complex)) for key, value in zip(output.keys, output.drift, strict=True)}
-        pairs = list(itertools.pairwise(order))
+        order, parents, length = way
+        pairs = [(order[i], order[j]) for j, i in enumerate(parents) if j]
         diagonal, ahead = [own[j, j] for j in order], [-own[j, i] for i, j in pairs]
-        unit = jax.lax.stop_gradient(_units(diagonal, ahead))
-        both = [one * other for one, other in itertools.pairwise(unit)]
+        unit = jax.lax.stop_gradient(_units(diagonal, ahead, parents))
+        both = [unit[i] * unit[j] for j, i in enumerate(parents) if j]
         gains = [abs2(a) * each for a, each in zip(ahead, both, strict=True)]
         loops = [jnp.real(one * -own[key]) * each for one, key, each in zip(ahead, pairs, both, strict=True)]
         start, column = output.start[0], output.normal[source][0]
-        outlet, inlet = abs2(start) * unit[-1], abs2(column) * unit[0]
+        outlet, inlet = abs2(start) * unit[length - 1], abs2(column) * unit[0]
         weights = output.weights(source)
-        weight: list[Any] = [weights.get(row, 0.0) * each for row, each in zip(order, unit, strict=True)]
-        amplitude = -turn(start * column * unit[-1] + 0j) * _product(a * each for a, each in zip(ahead, unit, strict=False))
-        places = range(len(order))
+        heat, heat_in = [], []
+        for j, row in enumerate(order):
+            nail, chain = _hung(j, parents, length)
+            weight = _product([weights.get(row, 0.0) * unit[j], *(gains[k - 1] for k in chain)])
+            heat.append(weight * outlet * _product(gains[nail : length - 1]))
+            heat_in.append(weight / (inlet * _product(gains[:nail])))
+        steps = zip(ahead[: length - 1], unit[: length - 1], strict=True)
         return cls(
             damping=tuple(jnp.real(m) * each for m, each in zip(diagonal, unit, strict=True)),
             offset=tuple(jnp.imag(m) * each for m, each in zip(diagonal, unit, strict=True)),
             width=tuple(unit),
             loops=tuple(loops),
-            amplitude=amplitude,
-            strength=outlet * inlet * _product(gains),
-            heat=tuple(weight[j] * outlet * _product(gains[j:]) for j in places),
-            heat_in=tuple(weight[j] / (inlet * _product(gains[:j])) for j in places),
+            amplitude=-turn(start * column * unit[length - 1] + 0j) * _product(a * each for a, each in steps),
+            strength=outlet * inlet * _product(gains[: length - 1]),
+            heat=tuple(heat),
+            heat_in=tuple(heat_in),
             outlet=outlet,
             direct=None if output.direct is None else jnp.asarray(output.occupation[output.direct], float),
+            parents=parents,
+            length=length,
         )
 
     @classmethod
@@ -113,7 +133,7 @@ class Path(eqx.Module):
         return over(Path._transmission, self, omega)
 
     def shape(self, omega: Value) -> Float[Array, "*m"]:
-        """1/|w|^2, which is |S|^2 but for what does not depend on omega."""
+        """|h/w|^2, which is |S|^2 but for what does not depend on omega."""
         return over(Path._shape, self, omega)
 
     def power(self, omega: Value) -> Float[Array, "*m"]:
@@ -129,58 +149,115 @@ class Path(eqx.Module):
         return over(Path._figures, self, omega)
 
     def slopes(self, omega: Value) -> tuple[Value, Value, Value]:
-        """|w|^2 and its first and second derivative with respect to omega."""
+        """One over the shape, and its first and second derivative with respect to omega."""
+
+        def inverse(omega: Value) -> Value:
+            it = self._at(omega)
+            return _square(it.whole) / (1.0 if it.beside is None else _square(it.beside))
 
         def first(omega: Value) -> tuple[Value, Value]:
-            return jax.jvp(lambda x: _square(self._continuants(x)[-1]), (omega,), (jnp.ones(()),))
+            return jax.jvp(inverse, (omega,), (jnp.ones(()),))
 
         (value, slope), (_, bend) = jax.jvp(first, (omega,), (jnp.ones(()),))
         return value, slope, bend
 
     # --- at one frequency ------------------------------------------------------------------------------------------------------------
 
-    def _continuants(self, omega: Value) -> list[_Pair]:
-        """z_1 ... z_n = w, each as (real, imaginary): loops over real numbers vectorise."""
-        z: list[_Pair] = []
-        for j, (real, offset, width) in enumerate(zip(self.damping, self.offset, self.width, strict=True)):
-            imaginary = offset - omega * width
-            if j == 0:
-                z.append((real, imaginary))
-                continue
-            (re, im), loop = z[-1], self.loops[j - 1]
-            re, im = real * re - imaginary * im, real * im + imaginary * re
-            z.append((re - loop, im) if j == 1 else (re - loop * z[-2][0], im - loop * z[-2][1]))
-        return z
+    def _at(self, omega: Value) -> "_Determinants":
+        modes = [(real, offset - omega * width) for real, offset, width in zip(self.damping, self.offset, self.width, strict=True)]
+        below = [[k for k in range(self.length, len(modes)) if self.parents[k] == j] for j in range(len(modes))]
+        hung: list[_Pair | None] = [None] * len(modes)
+        own = list(modes)
+        for j in reversed(range(len(modes))):
+            hung[j] = _times(own[k] for k in below[j])
+            total = _times((modes[j], hung[j]))
+            for k in below[j]:
+                total = _less(total, self.loops[k - 1], _times((hung[k], *(own[c] for c in below[j] if c != k))))
+            own[j] = total
+        z: list[_Pair | None] = [None]
+        for j in range(self.length):
+            total = _times((own[j], z[j]))
+            z.append(_less(total, self.loops[j - 1], _times((hung[j], hung[j - 1], z[j - 1]))) if j else total)
+        return _Determinants(own, hung, z, below)
 
-    def _hot(self, z: list[_Pair], heat: tuple[Value, ...]) -> Any:
-        """The sum of the heats times |z_j|^2."""
-        return sum((each * _square(value) for each, value in zip(heat[1:], z[:-1], strict=True)), start=heat[0])
+    def _rows(self, it: "_Determinants") -> list[_Pair | None]:
+        """p_j of every mode."""
+        after: list[_Pair | None] = [None]
+        for pair in reversed(it.hung[1 : self.length]):
+            after.insert(0, _times((after[0], pair)))
+        passed: list[_Pair | None] = []
+        for j, i in enumerate(self.parents):
+            others = () if j < self.length else (it.own[k] for k in it.below[i] if k != j)
+            passed.append(_times((it.z[j], after[j]) if j < self.length else (passed[i], *others)))
+        return [_times(pairs) for pairs in zip(passed, it.hung, strict=True)]
 
-    def _heated(self, z: list[_Pair], heat: tuple[Value, ...], by: Any) -> Any:
+    def _heated(self, it: "_Determinants", heat: tuple[Value, ...], by: Any) -> Any:
         """The noise from the modes and, ``by`` times, from the output port and at any frequency, all times |w|^2."""
-        noise = self._hot(z, heat)
+        rows = self._rows(it)
+        noise: Any = sum(each if pair is None else each * _square(pair) for each, pair in zip(heat, rows, strict=True))
         if self.direct is not None:
-            (re, im), (before_re, before_im) = z[-1], z[-2] if len(z) > 1 else (1.0, 0.0)
-            noise = noise + self.direct * by * _square((re - self.outlet * before_re, im - self.outlet * before_im))
-        return noise if self.floor is None else noise + self.floor * by * _square(z[-1])
+            last = _less(it.whole, self.outlet, rows[self.length - 1])
+            noise = noise + self.direct * by * _square(last)
+        return noise if self.floor is None else noise + self.floor * by * _square(it.whole)
 
     def _transmission(self, omega: Value) -> tuple[Value, Value]:
-        z = self._continuants(omega)
-        re, im = z[-1]
-        scale = _inverse(_square(z[-1]))
-        a, b = jnp.real(self.amplitude), jnp.imag(self.amplitude)
-        noise = self._heated(z, self.heat, 1.0) * scale
-        return jax.lax.complex((a * re + b * im) * scale, (b * re - a * im) * scale), noise
+        it = self._at(omega)
+        scale = _inverse(_square(it.whole))
+        re, im = _times(((jnp.real(self.amplitude), jnp.imag(self.amplitude)), (it.whole[0], -it.whole[1]), it.beside))
+        return jax.lax.complex(re * scale, im * scale), self._heated(it, self.heat, 1.0) * scale
 
     def _shape(self, omega: Value) -> Value:
-        return _inverse(_square(self._continuants(omega)[-1]))
+        it = self._at(omega)
+        return _inverse(_square(it.whole)) * (1.0 if it.beside is None else _square(it.beside))
 
     def _power(self, omega: Value) -> Value:
         return self.strength * self._shape(omega)
 
     def _figures(self, omega: Value) -> tuple[Value, Value]:
-        z = self._continuants(omega)
-        return self.strength * _inverse(_square(z[-1])), self._heated(z, self.heat_in, _inverse(self.strength))
+        it = self._at(omega)
+        power, noise = self.strength * _inverse(_square(it.whole)), self._heated(it, self.heat_in, _inverse(self.strength))
+        if it.beside is None:
+            return power, noise
+        beside = _square(it.beside)
+        return power * beside, noise * _inverse(beside)
+
+
+class _Determinants(NamedTuple):
+    """Of each mode with all that hangs on it, and of what hangs alone (None: 1); the continuants z; which modes hang on each."""
+
+    own: list[_Pair]
+    hung: list[_Pair | None]
+    z: list[_Pair | None]
+    below: list[list[int]]
+
+    @property
+    def whole(self) -> _Pair:
+        """w."""
+        found = self.z[-1]
+        assert found is not None
+        return found
+
+    @property
+    def beside(self) -> _Pair | None:
+        """h."""
+        return _times(self.hung[: len(self.z) - 1])
+
+
+def _times(pairs: Iterable[_Pair | None]) -> Any:
+    """The product of complex numbers, None where it is 1."""
+    found: Any = None
+    for pair in pairs:
+        if found is None or pair is None:
+            found = pair if found is None else found
+        else:
+            (a, b), (re, im) = found, pair
+            found = a * re - b * im, a * im + b * re
+    return found
+
+
+def _less(pair: _Pair, factor: Value, other: _Pair | None) -> _Pair:
+    """``pair`` less so many times the other, of which None is 1."""
+    return (pair[0] - factor, pair[1]) if other is None else (pair[0] - factor * other[0], pair[1] - factor * other[1])
 
 
 @jax.custom_jvp
@@ -203,10 +280,22 @@ def _product(factors: Iterable[Value]) -> Any:
     return math.prod(factors)
 
 
-def _units(diagonal: list[Value], ahead: list[Value]) -> list[Value]:
+def _hung(mode: int, parents: tuple[int, ...], length: int) -> tuple[int, list[int]]:
+    """(the mode of the row on which one hangs, those from the one on up to it)."""
+    chain = []
+    while mode >= length:
+        chain.append(mode)
+        mode = parents[mode]
+    return mode, chain
+
+
+def _units(diagonal: list[Value], ahead: list[Value], parents: tuple[int, ...]) -> list[Value]:
     """One over a size of each mode: its own rate and the couplings beside it."""
-    beside: list[Any] = [0.0, *map(_size, ahead), 0.0]
-    return [1 / (_size(m) + one + other) for m, one, other in zip(diagonal, beside[:-1], beside[1:], strict=True)]
+    sizes = [_size(m) for m in diagonal]
+    for j, coupling in enumerate(map(_size, ahead), start=1):
+        for mode in (j, parents[j]):
+            sizes[mode] = sizes[mode] + coupling
+    return [1 / jnp.where(size > 0, size, 1.0) for size in sizes]
 
 
 def _size(value: Value) -> Value:

@@ -98,17 +98,35 @@ def pattern_of(hamiltonian: Any, squeezing: Any, coupling: Any, occupation: Any,
     )
 
 
-def route(hopping: tuple[Edge, ...], squeezing: tuple[Edge, ...], n_modes: int, head: int, tail: int) -> tuple[int, ...] | None:
-    """The modes from one to another, where the graph is nothing but that row; else None."""
+class Route(NamedTuple):
+    """The modes of a graph without loops, as they lie between two of them.
+
+    Attributes:
+        modes: those from the one to the other, then those that hang beside the way, each behind the one it hangs on.
+        parents: place in ``modes`` of the one before, or that it hangs on; -1 for the first.
+        length: how many are on the way.
+    """
+
+    modes: tuple[int, ...]
+    parents: tuple[int, ...]
+    length: int
+
+
+def route(hopping: tuple[Edge, ...], squeezing: tuple[Edge, ...], n_modes: int, head: int, tail: int) -> Route | None:
+    """The modes from one to another, and what hangs beside; None where couplings close a loop or leave a mode alone."""
     beside: dict[int, list[int]] = {mode: [] for mode in range(n_modes)}
     for i, j in (*hopping, *squeezing):
         beside[i].append(j)
         beside[j].append(i)
-    order = [head]
-    while len(order) <= n_modes and order[-1] != tail:
-        ahead = [mode for mode in beside[order[-1]] if mode not in order]
-        if len(ahead) != 1:
-            return None
-        order += ahead
-    edges = len(hopping) + len(squeezing)
-    return tuple(order) if len(order) == n_modes == edges + 1 and order[-1] == tail else None
+    before, waiting = {head: head}, [head]
+    for mode in waiting:
+        fresh = [other for other in beside[mode] if other not in before]
+        before |= dict.fromkeys(fresh, mode)
+        waiting += fresh
+    if len(before) < n_modes or len(hopping) + len(squeezing) >= n_modes:
+        return None
+    way = [tail]
+    while way[-1] != head:
+        way.append(before[way[-1]])
+    modes = (*reversed(way), *(mode for mode in waiting if mode not in way))
+    return Route(modes, (-1, *(modes.index(before[mode]) for mode in modes[1:])), len(way))

@@ -251,7 +251,7 @@ class LinearSystem(eqx.Module):
     def conversion(self, source: str, target: str) -> Path | Conversion:
         """From one port to another, ready to be asked at many frequencies; the system must have passed its gate.
 
-        A ``Path`` where it keeps the phase and the modes lie in a row from port to port.
+        A ``Path`` where it keeps the phase and no couplings close a loop.
         """
         output, index = self.output(target), self.index(source)
         touched = [[mode for p, mode in self.contacts if p == port] for port in range(len(self.ports))]
@@ -259,8 +259,8 @@ class LinearSystem(eqx.Module):
         if self.signs is None or not apart or not output.normal_rows[index]:
             return Conversion.between(output, index, dict(self._built().origins))
         head, tail = touched[index][0], touched[self.index(target)][0]
-        order = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
-        return Conversion.between(output, index, dict(self._built().origins)) if order is None else Path.along(output, index, order)
+        way = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
+        return Conversion.between(output, index, dict(self._built().origins)) if way is None else Path.along(output, index, way)
 
     def amplitudes(self, port: str, omega: Value) -> Row:
         """``row`` without the gate, for a caller that has passed it."""
