@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from tests import ALGEBRA, GRADIENT
 from transduce.linear.conversion import Conversion
 from transduce.linear.path import Path
-from transduce.linear.spectrum import over
+from transduce.linear.spectrum import over, pair
 from transduce.linear.system import LinearSystem, Port
 
 OMEGA = np.linspace(-3.0, 3.0, 11)
@@ -118,3 +118,41 @@ def test_the_reverse_pass_sums_once():
 def test_the_precision_and_the_shape_of_what_is_given():
     found = over(resonance, (np.complex64(1j), np.float32(2.0)), np.zeros((2, 3), np.float32))
     assert (found.dtype, found.shape) == (np.complex64, (2, 3)) and np.all(found == 0.5j)
+
+
+@pytest.mark.parametrize("count", [1, 6, 11])
+def test_a_pair_is_what_its_function_says(count):
+    """Values, of one design and of several, and first and second derivatives in the numbers and the frequencies, kept still or moved."""
+    omega = OMEGA[:count]
+
+    def figures(tree, omega):
+        found = resonance(tree, omega)
+        return jnp.abs(found) ** 2, tree[1] * jnp.imag(found) + omega
+
+    def merit(ask):
+        def at(a, b, omega):
+            power, noise = ask(figures, (a, b), omega)
+            return jnp.sum(power * noise) + jnp.sum(noise**2)
+
+        return at
+
+    def every(ask):
+        own, several = merit(ask), jnp.linspace(0.2, 0.9, 3)
+        slopes = [jax.grad(own, which)(0.3 - 0.8j, 0.6, omega) for which in (0, 1, 2)]
+        second = jax.jacfwd(jax.grad(own, (1, 2)), 1)(0.3 - 0.8j, 0.6, omega)
+        return ask(figures, (0.3 - 0.8j, 0.6), omega), jax.vmap(lambda b: ask(figures, (0.3 - 0.8j, b), omega))(several), slopes, second
+
+    close(jax.jit(lambda: every(pair))(), jax.jit(lambda: every(lambda function, tree, omega: function(tree, omega)))())
+
+
+@pytest.mark.parametrize("shape", [(70,), (71,), (5, 14)])
+def test_full_systems_at_many_frequencies_say_the_same_as_at_each(shape):
+    """Four modes in a loop, from as many frequencies on as are answered in pairs."""
+    omega = np.linspace(-3.0, 3.0, int(np.prod(shape))).reshape(shape)
+
+    def each(design):
+        return jax.vmap(conversion(design, FOUR).figures)(omega.ravel())
+
+    own, known = jax.jit(lambda: (conversion(_DESIGN, FOUR).figures(omega), each(_DESIGN)))()
+    assert all(one.shape == shape for one in own)
+    close([one.ravel() for one in own], known)

@@ -21,7 +21,8 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..numerics import TINY, abs2, sqrt, unless_dark
 from .elimination import FULL
 from .output import Output, Value
-from .spectrum import over
+from .resolvent import MANY
+from .spectrum import over, pair
 from .structure import Entry
 
 Columns = tuple[tuple[Value, ...], ...]
@@ -111,10 +112,10 @@ class Conversion(eqx.Module):
     def figures(self, omega: Value, image: Value | float | None = None) -> _Figures:
         """(power, added noise), from one solve, at one frequency or at many; the power is that of the normal amplitude."""
         if self.graded.at_once(omega):
-            return self._figures(omega, image)
+            return pair(_both, (self, image), omega) if jnp.size(omega) >= 2 * MANY else self._figures(omega, image)
         if jnp.ndim(omega) and self.graded.size > FULL:
             return jax.vmap(lambda omega: self._figures(omega, image))(omega)
-        return over(lambda own, omega: own[0]._figures(omega, own[1]), (self, image), omega)
+        return over(_both, (self, image), omega)
 
     def _figures(self, omega: Value, image: Value | float | None) -> _Figures:
         u, v, noise = self.graded.transmission(self.source, omega)
@@ -130,6 +131,11 @@ class Conversion(eqx.Module):
     def _known(self, value: Float[Array, "*m"]) -> Float[Array, "*m"]:
         """The value, its slope NaN where it is lost."""
         return value if self.lost is None else unless_dark(value, jnp.where(self.lost, 0.0, 1.0))
+
+
+def _both(own: tuple[Conversion, Value | float | None], omega: Value) -> _Figures:
+    """``figures`` of a conversion and its image band."""
+    return own[0]._figures(omega, own[1])
 
 
 def _levels(output: Output, source: int) -> dict[int, int]:

@@ -29,6 +29,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Complex
 
 from .elimination import Entries, Shape, dense, reciprocal
+from .spectrum import along
 
 Minor = tuple[tuple[int, ...], int, int]
 """(U, r, c) of a minor N; where r is c, of a principal one, r is the least of its rows."""
@@ -203,15 +204,7 @@ def _asked_jvp(shape: Shape, rows: tuple[int, ...], primals: tuple, tangents: tu
         x, _ = _apart(rows, base, z, jnp.stack(given) * unit, _minors(jax.lax.stop_gradient(base)))
         return tuple(jnp.ravel(one) for one in jnp.split(x, shape.size))
 
-    leaves, structure = jax.tree.flatten(primals)
-    slopes = jax.tree.leaves(tangents)
-    moves = [not isinstance(slope, SymbolicZero) for slope in slopes]
-
-    def moved(*own: Any) -> tuple:
-        each = iter(own)
-        return apart(*jax.tree.unflatten(structure, [next(each) if moving else leaf for leaf, moving in zip(leaves, moves, strict=True)]))
-
-    return jax.jvp(moved, tuple(itertools.compress(leaves, moves)), tuple(itertools.compress(slopes, moves)))
+    return along(apart, primals, tangents)
 
 
 _asked.defjvp(_asked_jvp, symbolic_zeros=True)
