@@ -63,30 +63,35 @@ def agreement(one: Any, other: Any) -> float:
 
 
 def compiled_operations(program: jax.stages.Compiled) -> float:
-    """What a program without loops does: XLA's count, which takes every complex operation for one, and the rest of the complex ones."""
-    counted = program.cost_analysis()
+    """What a program does: XLA's count, which takes every complex operation for one, and the rest of the complex ones.
+
+    Of a loop XLA counts one turn; where there is one, it is taken for all of the program.
+    """
+    counted, text = program.cost_analysis(), program.as_text() or ""
     assert counted is not None
     total = float(counted["flops"])
-    for shape, name in re.findall(r"= c128\[([0-9,]*)\]\S* (add|subtract|negate|multiply)\(", program.as_text() or ""):
+    for shape, name in re.findall(r"= c128\[([0-9,]*)\]\S* (add|subtract|negate|multiply)\(", text):
         total += math.prod(map(int, filter(None, shape.split(",")))) * (5 if name == "multiply" else 1)
-    return total
+    turns = [int(count) for count in re.findall(r'"known_trip_count":\{"n":"(\d+)"\}', text)]
+    assert len(turns) <= 1
+    return total * math.prod(turns)
 
 
 def written_operations(function: Callable[..., Any], *arguments: Any) -> float:
-    """What the algorithm as written does, before XLA repeats what several answers need; no loops."""
+    """What the algorithm as written does, before XLA repeats what several answers need."""
 
-    def inside(jaxpr: Jaxpr) -> Iterator[tuple[str, Any]]:
+    def inside(jaxpr: Jaxpr, turns: int = 1) -> Iterator[tuple[str, Any, int]]:
         for equation in jaxpr.eqns:
             parts = [part for part in equation.params.values() if isinstance(part, ClosedJaxpr | Jaxpr)]
             for part in parts:
-                yield from inside(part.jaxpr if isinstance(part, ClosedJaxpr) else part)
-            yield equation.primitive.name, equation.outvars[0].aval
+                yield from inside(part.jaxpr if isinstance(part, ClosedJaxpr) else part, turns * equation.params.get("length", 1))
+            yield equation.primitive.name, equation.outvars[0].aval, turns
 
     total = 0.0
-    for name, of in inside(jax.make_jaxpr(function)(*arguments).jaxpr):
+    for name, of, turns in inside(jax.make_jaxpr(function)(*arguments).jaxpr):
         is_complex = jnp.issubdtype(of.dtype, jnp.complexfloating)
         each = (name in _SUMS) * (2 if is_complex else 1) + (name in _PRODUCTS) * (6 if is_complex else 1)
-        total += each * of.size
+        total += each * of.size * turns
     return total
 
 
