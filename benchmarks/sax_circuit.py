@@ -2,7 +2,10 @@ r"""Value and gradient of a chain of three modes against SAX's circuit of the sa
 
     python -m venv ENV && ENV/bin/pip install . jaxellip 'klujax<0.6' lark natsort networkx orjson pandas pyyaml scikit-rf sympy tqdm xarray
     ENV/bin/pip install --no-deps sax                    sax 0.18.2 asks for jax < 0.10, but runs with 0.10.2
-    ENV/bin/python -m benchmarks.sax_circuit [OUT.json]  some minutes on two cores
+    ENV/bin/python -m benchmarks.sax_circuit [OUT.json]  half a minute
+
+On two cores four of six runs ended in klujax 0.5, with "singular matrix?" or a crash, and none of four pinned to one (``taskset -c 1``): it
+seems not to bear that two threads of XLA's pool call it at once.
 
 A cavity of round trip T between mirrors of amplitude t is a mode in the limit of a short round trip, with
 
