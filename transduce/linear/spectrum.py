@@ -67,13 +67,6 @@ def _pair(function: Callable[[Reals, Array], tuple[Array, Array]], reals: Reals,
     return jnp.real(both), jnp.imag(both)
 
 
-def _pair_jvp(function: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    return along(function, primals, tangents)
-
-
-_pair.defjvp(_pair_jvp, symbolic_zeros=True)
-
-
 def along(function: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     """``jax.jvp``, in which what has a symbolic zero for its tangent is not moved at all."""
     leaves, structure = jax.tree.flatten(primals)
@@ -86,6 +79,9 @@ def along(function: Callable[..., Any], primals: tuple, tangents: tuple) -> tupl
         return function(*jax.tree.unflatten(structure, every))
 
     return jax.jvp(moved, tuple(itertools.compress(leaves, moves)), tuple(itertools.compress(slopes, moves)))
+
+
+_pair.defjvp(along, symbolic_zeros=True)
 
 
 def _reals(tree: Any, kind: Any) -> Reals:

@@ -256,10 +256,10 @@ class LinearSystem(eqx.Module):
         output, index = self.output(target), self.index(source)
         touched = [[mode for p, mode in self.contacts if p == port] for port in range(len(self.ports))]
         apart = source != target and all(len(modes) == 1 for modes in touched)
-        if self.signs is None or not apart or not output.normal_rows[index]:
-            return Conversion.between(output, index, dict(self._built().origins))
-        head, tail = touched[index][0], touched[self.index(target)][0]
-        way = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
+        way = None
+        if self.signs is not None and apart and output.normal_rows[index]:
+            head, tail = touched[index][0], touched[self.index(target)][0]
+            way = route(self.hopping_edges, self.squeezing_edges, len(self.modes), head, tail)
         return Conversion.between(output, index, dict(self._built().origins)) if way is None else Path.along(output, index, way)
 
     def amplitudes(self, port: str, omega: Value) -> Row:
