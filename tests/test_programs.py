@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from transduce import programs, shelf
-from transduce.programs import ONCE, QUICK, compiled, kept, leading
+from transduce.programs import ONCE, QUICK, compiled, idle, kept, leading
 from transduce.shelf import ahead
 
 X = np.random.default_rng(0).random(100)
@@ -129,6 +129,37 @@ def test_who_leads_is_traced_first(fails, tmp_path):
             lead()
         waits.result(timeout=60)
     assert order == ["other"] if fails else order == ["leader", "other"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_can_wait_waits_until_nothing_is_traced(fails, tmp_path):
+    """Nor waits to be: also where tracing fails."""
+    order, begun, go_on = [], threading.Event(), threading.Event()
+
+    def function(x):
+        begun.set()
+        go_on.wait(timeout=60)
+        order.append("traced")
+        if fails:
+            raise RuntimeError("while it is traced")
+        return {"x": x}
+
+    def later():
+        idle()
+        order.append("later")
+
+    idle()  # there is nothing to wait for
+    with kept(tmp_path, "key"), ThreadPoolExecutor(2) as pool:
+        program = pool.submit(contextvars.copy_context().run, compiled(function, tag=f"idle {fails}"), X)
+        begun.wait(timeout=60)
+        waits = pool.submit(later)
+        time.sleep(0.2)
+        assert order == []
+        go_on.set()
+        waits.result(timeout=60)
+        with contextlib.suppress(RuntimeError):
+            program.result(timeout=60)
+    assert order == ["traced", "later"]
 
 
 def test_who_leads_with_a_program_of_the_last_run_lets_the_others_go(tmp_path):

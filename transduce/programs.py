@@ -26,6 +26,8 @@ _place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("place", 
 _loaded: dict[pathlib.Path, shelf.Program] = {}
 _tracing = threading.Lock()
 """Tracing is Python: two at once only make each other late, where one might compile meanwhile."""
+_untraced = 0
+_none_untraced = threading.Condition()
 _led = threading.Event()
 _led.set()
 _leader: int | None = None
@@ -42,6 +44,31 @@ def leading() -> Iterator[None]:
         yield
     finally:
         _led.set()
+
+
+def idle() -> None:
+    """Wait until no program is traced or waits for that: for what is needed later, and would take Python's time meanwhile."""
+    with _none_untraced:
+        _none_untraced.wait_for(lambda: _untraced == 0)
+
+
+@contextlib.contextmanager
+def _turn(leads: bool) -> Iterator[None]:
+    """To trace, one after the other."""
+    global _untraced
+    with _none_untraced:
+        _untraced += 1
+    try:
+        if not leads:
+            _led.wait()
+        with _tracing:
+            if leads:
+                _led.set()  # the lock is ours
+            yield
+    finally:
+        with _none_untraced:
+            _untraced -= 1
+            _none_untraced.notify_all()
 
 
 @contextlib.contextmanager
@@ -157,12 +184,7 @@ def _built(file: pathlib.Path, flat: Callable[..., Any], shapes: list[Any], opti
         told.append(json.dumps(answer))
         return found
 
-    leads = _leader == threading.get_ident()
-    if not leads:
-        _led.wait()
-    with _tracing:
-        if leads:
-            _led.set()  # the lock is ours
+    with _turn(_leader == threading.get_ident()):
         lowered = jax.jit(leaves).lower(shapes)
     try:
         program = lowered.compile(compiler_options=options)

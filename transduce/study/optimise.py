@@ -23,7 +23,7 @@ from ..design.targets import Targets
 from ..devices.base import escape_efficiency, structure
 from ..link.routing import Filter
 from ..numerics import abs2
-from ..programs import compiled, leading
+from ..programs import ONCE, compiled, idle, leading
 from ..units import Hz, to_hz
 from .aims import Aims
 from .checkpoint import Checkpoints, Saved
@@ -140,8 +140,14 @@ def run(setting: Setting, aims: Aims, checkpoints: Checkpoints, saved: Saved | N
 def _aside(setting: Setting, evaluate: Evaluation, drawn: Curve) -> Future[Any]:
     """The evaluation before, and the program of the curves: both are compiled while the search is."""
     pool, here = ThreadPoolExecutor(2), contextvars.copy_context()
-    pool.submit(here.copy().run, drawn, setting.parts, np.zeros(OFFSETS.size))
-    return pool.submit(here.run, evaluate, setting.parts)
+
+    def later() -> None:
+        idle()
+        drawn(setting.parts, np.zeros(OFFSETS.size))
+
+    found = pool.submit(here.copy().run, evaluate, setting.parts)
+    pool.submit(here.run, later)
+    return found
 
 
 def _searched(
@@ -209,13 +215,12 @@ def _answer(before: Any, after: Any, found: Optimum, run: dict[str, Any]) -> dic
 def _drawn(setting: Setting) -> Curve:
     """(parts, offsets from the carrier (rad/s)) -> the link's |u|^2, and its noise at the output."""
 
-    @compiled
     def at(parts: dict[str, Any], omega: Any) -> Any:
         link = setting.assemble(parts)[1].link().prepare()
         found = link.response.over(omega).filtered()
         return {"power": abs2(found.u), "noise": found.noise}
 
-    return at
+    return compiled(at, options=ONCE)
 
 
 def _curves(drawn: Curve, ends: tuple[dict[str, Any], dict[str, Any]], width: float) -> dict[str, np.ndarray]:

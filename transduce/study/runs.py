@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..programs import idle
 from ..report.progress import Progress, SweepProgress
 from . import sweeping
 from .aims import Aims
@@ -21,13 +22,19 @@ Keep = Callable[..., Any]
 """key -> a context in which programs are kept (``programs.kept``)."""
 
 
-LATER = ("scipy.optimize", "matplotlib.backends.backend_agg", "matplotlib.figure")
+LATER = ("scipy.optimize", "matplotlib", "matplotlib.font_manager", "matplotlib.backends.backend_agg", "matplotlib.figure")
 """What an optimisation needs at its end."""
+
+
+def _import_later() -> None:
+    for name in LATER:
+        idle()
+        importlib.import_module(name)
 
 
 def optimised(setting: Setting, aims: Aims, folder: Folder, keep: Keep, force: bool) -> dict[str, Any]:
     """Begin an optimisation in its folder or go on with it, ``force`` with other versions too; what ``result.json`` says."""
-    threading.Thread(target=lambda: [importlib.import_module(name) for name in LATER], daemon=True).start()
+    threading.Thread(target=_import_later, daemon=True).start()
     with Checkpoints(folder, binding(setting.source, TASK), "metrics.jsonl") as checkpoints:
         saved = checkpoints.load(force)
         if saved is not None:
