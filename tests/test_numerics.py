@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from transduce.numerics import abs2, bose, is_concrete, power, sqrt
+from transduce.numerics import abs2, bose, cis, dense, is_concrete, power, sqrt
 from transduce.units import GHz, Hz, MHz, THz, hbar, k_B, mK
 
 from . import ALGEBRA
@@ -164,3 +164,20 @@ def test_is_concrete():
 
 def test_the_smallest_frequency():
     assert bose(1e-3 * Hz, 300.0) == pytest.approx(float(witness(1e-3 * Hz, 300.0)[0]), rel=ALGEBRA)
+
+
+def test_cis_is_the_exponential_of_an_imaginary_number():
+    x = np.linspace(-50.0, 50.0, 101)
+    np.testing.assert_allclose(cis(x), np.exp(1j * x), rtol=0, atol=ALGEBRA)
+    _, slope = jax.jvp(cis, (jnp.asarray(x),), (jnp.ones_like(x),))
+    np.testing.assert_allclose(slope, 1j * np.exp(1j * x), rtol=0, atol=ALGEBRA)
+
+
+def test_a_matrix_from_its_entries():
+    entries = {(0, 1): 2.0, (2, 0): 3j, (1, 1): jnp.asarray(-1.0)}
+    wanted = np.zeros((3, 3), complex)
+    for place, value in entries.items():
+        wanted[place] = value
+    assert np.array_equal(dense(entries, 3), wanted) and np.array_equal(dense({}, 2), np.zeros((2, 2)))
+    slope = jax.jacfwd(lambda x: dense({(0, 1): x, (1, 0): x**2}, 2), holomorphic=False)(3.0)
+    assert np.array_equal(slope, [[0, 1], [6, 0]])

@@ -4,9 +4,11 @@
 The usual guards (``jnp.where`` around a bad point) give a finite derivative that is wrong; see each docstring.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
 from .units import hbar, k_B
 
@@ -39,7 +41,7 @@ def _unless_dark_jvp(primals, tangents):
 def _bose(omega: Float[Array, ""], temperature: Float[Array, ""]) -> Float[Array, ""]:
     cold = temperature == 0
     x = jnp.where(cold, jnp.inf, hbar * omega / (k_B * jnp.where(cold, 1.0, temperature)))
-    return jnp.where(temperature >= 0, jnp.exp(-x) / -jnp.expm1(-x), jnp.nan)
+    return jnp.where(temperature >= 0, 1 / jnp.expm1(x), jnp.nan)
 
 
 @_bose.defjvp
@@ -93,6 +95,17 @@ def sqrt(x: Float[Array, ""]) -> Float[Array, ""]:
 def abs2(z: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Squared modulus, differentiable at 0 (``abs(z)**2`` is not)."""
     return jnp.real(z) ** 2 + jnp.imag(z) ** 2 if jnp.iscomplexobj(z) else jnp.square(z)
+
+
+def cis(angle: ArrayLike) -> Complex[Array, "*shape"]:
+    r""":math:`e^{i\,angle}` as its cosine and its sine, which compile in a quarter of the time that the complex exponential takes."""
+    return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
+
+
+def dense(entries: Mapping[tuple[int, int], ArrayLike], size: int) -> Complex[Array, "n n"]:
+    """A square matrix from its entries, 0 where none is given; stacked, as XLA makes a loop of each array that is written into."""
+    places = [(row, column) for row in range(size) for column in range(size)]
+    return jnp.stack([jnp.asarray(entries.get(place, 0.0), complex) for place in places]).reshape(size, size)
 
 
 ZERO = 1e-60

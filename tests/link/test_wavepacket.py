@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from transduce.link.wavepacket import Decaying, Gaussian, Rising, Sech
+from transduce.link.wavepacket import Decaying, Gaussian, Rising, Sech, _sech
 from transduce.units import Hz, MHz
 
 from .. import ALGEBRA, CLOSED_FORM, GRADIENT
@@ -151,6 +151,37 @@ def test_overlaps_to_the_last_digit():
         sech += mp.mpf("2e-8") / 3
         assert float(CASES["gaussian"].packet.overlap(x / S)) == pytest.approx(float(gauss), rel=1e-13)
         assert float(CASES["sech"].packet.overlap(x / T)) == pytest.approx(float(sech), rel=ALGEBRA)
+
+
+def test_a_sech_at_any_rate():
+    """Value and first two slopes of E e^{rt} = (pi x)/sin(pi x) and of the overlap's trigamma, x = rT/2, up to where they diverge."""
+    packet, start = CASES["sech"].packet, mp.mpf(float(CASES["sech"].packet.start)) / T
+
+    def growth(x):
+        return mp.exp(-2 * x * start) * (mp.pi * x / mp.sin(mp.pi * x) if x else 1)
+
+    def overlap(x):
+        return 1 - 2 * x + 2 * x**2 * mp.psi(1, 1 + x)
+
+    for ours, exact, rates in (
+        (packet.growth, growth, (-0.999, -0.3, -1e-9, 0.0, 1e-15, 1e-5, 0.2, 0.9, 0.999)),
+        (packet.overlap, overlap, (-0.99, -1e-9, 0.0, 1e-12, 1e-3, 0.4, 3.0)),
+    ):
+        of = lambda x, ours=ours: ours(2 * x / T)  # noqa: E731
+        for x in rates:
+            with mp.workdps(60):
+                wanted = [float(mp.diff(exact, mp.mpf(x), order, h=mp.mpf("1e-20"))) for order in (0, 1, 2)]
+            found = [float(f(x)) for f in (of, jax.grad(of), jax.grad(jax.grad(of)))]
+            np.testing.assert_allclose(found, wanted, rtol=1e-15 / (1 - min(abs(x), 0.9999)) + ALGEBRA, atol=ALGEBRA, err_msg=str(x))
+
+
+def test_a_sech_far_out_is_dark_and_flat():
+    """Its exponential neither overflows nor leaves a NaN behind, in either precision."""
+    x = jnp.array([-1e6, -400.0, 0.0, 400.0, 1e6])
+    for kind in (jnp.float32, jnp.float64):
+        value, slope = jax.vmap(jax.value_and_grad(_sech))(x.astype(kind))
+        np.testing.assert_allclose(value, [0, 0, 1, 0, 0], rtol=0, atol=1e-15)
+        np.testing.assert_allclose(slope, np.zeros(5), rtol=0, atol=1e-15)
 
 
 def test_integrals_that_diverge_are_infinite_and_their_inverse_has_slope_zero():

@@ -130,10 +130,12 @@ def _features(system: LinearSystem, target: str) -> tuple[Complex[Array, " k"], 
     Where the integrand is smooth at them (not at zeros that had to be widened), a cut there makes it smoother still for the nodes.
     """
     output, poles = system.output(target), system.poles(target)
-    k = jnp.zeros(output.size, complex).at[np.array(output.start_rows)].set(jnp.stack([jnp.asarray(c, complex) for c in output.start]))
+    contacts = dict(zip(output.start_rows, output.start, strict=True))
+    k = jnp.stack([jnp.asarray(contacts.get(row, 0.0), complex) for row in range(output.size)])
     found = jnp.linalg.eigvals(frozen(system.drift_matrix() + jnp.outer(jnp.conj(k), k)))
     zeros = 1j * (found if output.sign > 0 else jnp.conj(found))
-    apart = jnp.abs(zeros[:, None] - jnp.concatenate([zeros, poles])).at[jnp.diag_indices(zeros.size)].set(jnp.inf)
+    apart = jnp.abs(zeros[:, None] - jnp.concatenate([zeros, poles]))
+    apart = jnp.where(np.eye(zeros.size, apart.shape[1]) == 1, jnp.inf, apart)
     own, least = jnp.abs(jnp.imag(zeros)), 0.1 * jnp.min(apart, axis=1)
     features = jnp.concatenate([poles, jnp.real(zeros) - 1j * jnp.maximum(own, least)])
     return features, jnp.concatenate([jnp.ones(poles.size, bool), own > least])

@@ -22,6 +22,7 @@ Source: Higginbotham et al., Nat. Phys. 14, 1038 (2018), where the noise of a me
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
@@ -87,7 +88,7 @@ def feed_forward(
     fields = [_field(out.normal, out.anomalous), *_records(one, other, efficiency)]
     plain, image = jnp.stack([field.plain for field in fields]), jnp.stack([field.image for field in fields])
     n, index = jnp.stack([jnp.asarray(x, float) for x in system.occupation]), system.index(source)
-    noise = (jnp.conj(plain) * n.at[index].set(0.0)) @ plain.T + (jnp.conj(image) * (n + 1)) @ image.T
+    noise = (jnp.conj(plain) * jnp.where(np.arange(n.size) == index, 0.0, n)) @ plain.T + (jnp.conj(image) * (n + 1)) @ image.T
     records = noise[1:, 1:] + jnp.diag(jnp.stack([jnp.ones(()), 1 - efficiency])[: len(fields) - 1])
     c, signals = noise[1:, 0], jnp.conj(plain[:, index])
     solved = jnp.linalg.solve(records, jnp.stack([c, signals[1:]], axis=1))

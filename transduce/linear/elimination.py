@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
-from ..numerics import abs2
+from ..numerics import abs2, dense
 
 Key = tuple[int, int]
 Entries = dict[Key, Complex[Array, ""]]
@@ -33,14 +33,6 @@ Entries = dict[Key, Complex[Array, ""]]
 EXPANDED, FULL = 6, 3
 """Rows of the largest system that is written out, and of the largest whose minors are used for a full right side: with one entry in b
 six full rows take 186 products, with six entries 434, which XLA repeats for each answer."""
-
-
-def dense(entries: Entries, size: int) -> Complex[Array, "n n"]:
-    """The matrix as one array."""
-    if not entries:
-        return jnp.zeros((size, size), complex)
-    rows, columns = zip(*entries, strict=True)
-    return jnp.zeros((size, size), complex).at[jnp.array(rows), jnp.array(columns)].set(jnp.stack(list(entries.values())))
 
 
 def reciprocal(z: Complex[Array, "*f"]) -> Complex[Array, "*f"]:

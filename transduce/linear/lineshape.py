@@ -20,7 +20,7 @@ Power = Callable[[Float[Array, ""]], Float[Array, ""]]
 
 POINTS_PER_POLE = 24
 _THETA = np.tan((np.arange(POINTS_PER_POLE) + 0.5 - POINTS_PER_POLE / 2) * np.pi / (POINTS_PER_POLE + 0.02))
-_RUNGS = np.linspace(0.0, 1.0, 17)
+_RUNGS = 16
 SAME = 1e-12
 """Values that differ by less, relative, differ by rounding."""
 
@@ -80,14 +80,17 @@ def _neighbours(points: Float[Array, " m"], index: Array, other: Bool[Array, " m
     return jnp.max(jnp.where(below, points, points[0])), jnp.min(jnp.where(above, points, points[-1]))
 
 
+def _rung(low: Array, high: Array, step: Array | np.ndarray) -> Array:
+    return low + (high - low) * step / _RUNGS
+
+
 def _summit(score: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """The place of the maximum between low and high, ten times narrowed to the best rung's neighbourhood."""
 
     def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
-        rungs = low + (high - low) * jnp.asarray(_RUNGS, low.dtype)
-        best = jnp.argmax(jax.vmap(score)(rungs))
-        return rungs[jnp.maximum(best - 1, 0)], rungs[jnp.minimum(best + 1, 16)]
+        best = jnp.argmax(jax.vmap(score)(_rung(low, high, np.arange(_RUNGS + 1))))
+        return _rung(low, high, jnp.maximum(best - 1, 0)), _rung(low, high, jnp.minimum(best + 1, _RUNGS))
 
     low, high = jax.lax.fori_loop(0, 10, narrow, (low, high))
     return (low + high) / 2
@@ -98,11 +101,9 @@ def _crossing(power: Power, level: Array, inside: Array, outside: Array) -> Arra
 
     def narrow(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         inside, outside = ends
-        rungs = inside[:, None] + (outside - inside)[:, None] * jnp.asarray(_RUNGS, inside.dtype)
-        below = jax.vmap(jax.vmap(power))(rungs) < level
-        first = jnp.argmax(below.at[:, -1].set(True).at[:, 0].set(False), axis=1)
-        rows = jnp.arange(inside.size)
-        return rungs[rows, first - 1], rungs[rows, first]
+        below = jax.vmap(jax.vmap(power))(_rung(inside[:, None], outside[:, None], np.arange(1, _RUNGS))) < level
+        first = jnp.argmax(jnp.pad(below, ((0, 0), (0, 1)), constant_values=True), axis=1)
+        return _rung(inside, outside, first), _rung(inside, outside, first + 1)
 
     inside, outside = jax.lax.fori_loop(0, 13, narrow, (inside, outside))
     return (inside + outside) / 2
@@ -141,7 +142,7 @@ def interval_above(
     still, height = frozen((power, level))
     points = sample_points(poles, around)
     values = jax.vmap(still)(points)
-    centre = jnp.searchsorted(points, frozen(jnp.asarray(around, float)))
+    centre = jnp.sum(points < frozen(jnp.asarray(around, float)))
     omega, is_open = _ends(still, points, values, centre, height)
     low, high = _implicit(omega, jax.vmap(power)(omega), level, _slopes(still, omega), is_open)
     return low, high
@@ -170,7 +171,7 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
     power, carrier = frozen((power, jnp.asarray(carrier, float)))
     points = sample_points(poles, carrier)
     values = jax.vmap(power)(points)
-    index, centre = jnp.arange(points.size), jnp.searchsorted(points, carrier)
+    index, centre = jnp.arange(points.size), jnp.sum(points < carrier)
     left, right = _region(values, centre, values[centre] / 2)
     top = jnp.argmax(jnp.where((index > left) & (index < right), values, -jnp.inf))
     left, right = _region(values, top, values[top] / 2)

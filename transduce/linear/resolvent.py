@@ -28,7 +28,8 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Complex
 
-from .elimination import Entries, Shape, dense, reciprocal
+from ..numerics import dense
+from .elimination import Entries, Shape, reciprocal
 from .spectrum import along
 
 Minor = tuple[tuple[int, ...], int, int]
@@ -151,7 +152,7 @@ def _apart(rows: tuple[int, ...], base: Matrix, z: Spectrum, given: Array, minor
     inverse = reciprocal(z * cofactors[row] + sum(entry * value for entry, value in zip(base[row], cofactors, strict=True)))
     if len(rows) == 1:
         return jax.lax.map(lambda cofactor: cofactor * (inverse * given[0]), cofactors), inverse
-    b = jnp.zeros(len(base), base.dtype).at[np.array(rows)].set(given)
+    b = np.eye(len(base), dtype=base.dtype)[:, rows] @ given
     return _numerators(minors, diagonal, z, jnp.broadcast_to(b[:, None], cofactors.shape), inverse, False), inverse
 
 
@@ -161,7 +162,7 @@ def _apart_jvp(rows: tuple[int, ...], primals: tuple, tangents: tuple) -> tuple[
     change = jnp.zeros_like(x) if isinstance(d_base, SymbolicZero) else -d_base @ x
     change = change if isinstance(d_z, SymbolicZero) else change - d_z * x
     if not isinstance(d_given, SymbolicZero):
-        change = change + jnp.zeros((len(base), len(rows)), base.dtype).at[np.array(rows), np.arange(len(rows))].set(1.0) @ d_given[:, None]
+        change = change + np.eye(len(base), dtype=base.dtype)[:, rows] @ d_given[:, None]
     diagonal, at, scale, minors = jax.lax.stop_gradient((jnp.diagonal(base), z, inverse, minors))
     d_x = jax.lax.custom_linear_solve(
         lambda x: base @ x + z * x,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex
 
-from ..numerics import abs2
+from ..numerics import abs2, cis
 from .lineshape import frozen
 
 _MOST = 100
@@ -77,7 +77,7 @@ def _start(zeros: Complex[Array, " n"], constant: Array, radius: Array) -> Compl
     far = jnp.sqrt(jnp.max(abs2(apart)))
     place = np.arange(2 * zeros.size)
     turn = jnp.where(constant < 0, 0.0, 0.5) + _TURN * jnp.minimum(1.0, far**2)
-    u = jnp.exp(1j * np.pi / zeros.size * (place + turn))
+    u = cis(np.pi / zeros.size * (place + turn))
     outside = centre + radius * (u + jnp.mean(jnp.real(apart**2)) / 2 * jnp.conj(u))
     circles = jnp.concatenate([zeros, jnp.conj(zeros)]) + radius * np.exp(1j * np.pi * (place + 0.25) / zeros.size)
     return jnp.where(far < 2, outside, circles)

@@ -23,9 +23,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from ..numerics import is_concrete, sqrt
+from ..numerics import dense, is_concrete, sqrt
 from .conversion import Conversion
-from .elimination import Entries, dense
+from .elimination import Entries
 from .noise import Moments, PairMoments, added_noise, excess_flux, lyapunov, output_noise, pair_correlation
 from .output import Built, Output, Row, Value
 from .path import Path

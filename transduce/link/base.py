@@ -18,7 +18,7 @@ from ..linear.noise import pair_correlation
 from ..linear.output import Output
 from ..linear.path import Path
 from ..linear.system import LinearSystem, marked
-from ..numerics import abs2
+from ..numerics import abs2, cis
 from ..parameters import Scalar
 
 
@@ -119,7 +119,7 @@ class Flat(AbstractResponse):
 
     def over(self, omega: Float[Array, "*m"]) -> Response:
         u, noise = (jnp.broadcast_to(value, jnp.shape(omega)) for value in (self.u + 0j, self.noise))
-        return Response(u if self.bend is None else u * jnp.exp(1j * self.bend * omega**2), None, noise, None)
+        return Response(u if self.bend is None else u * cis(self.bend * omega**2), None, noise, None)
 
     def shape(self, omega: Scalar) -> Float[Array, ""]:
         return jnp.ones(())

@@ -43,13 +43,22 @@ class Convert(AbstractStage):
         """The system is built, gated and its carrier found once."""
         return self.over(self.device.linear_system().gate())
 
-    def over(self, gated: tuple[LinearSystem, Array | None]) -> Prepared:
-        """``prepare`` of the device's system that has passed its gate."""
+    def over(self, gated: tuple[LinearSystem, Array | None], back: Prepared | None = None) -> Prepared:
+        """``prepare`` of the device's system that has passed its gate.
+
+        Args:
+            gated: the system, and whether it is stable.
+            back: the same system from target to source, around its own carrier: a path has poles and |S| in common with its reverse.
+        """
         system, stable = gated
-        conversion, poles = system.conversion(self.source, self.target), system.poles(self.target)
-        at = carrier(conversion, poles) if self.carrier is None else self.carrier
+        conversion = system.conversion(self.source, self.target)
+        if back is not None and back.carrier is not None and isinstance(conversion, Path):
+            at, around = back.carrier, back.poles
+        else:
+            poles = system.poles(self.target)
+            at = carrier(conversion, poles) if self.carrier is None else self.carrier
+            around = poles - jax.lax.stop_gradient(at)
         escape = escape_efficiency(system, self.source) * escape_efficiency(system, self.target)
-        around = poles - jax.lax.stop_gradient(at)
         known: dict[str, Any] = {"escape": escape, "duty": self.device.duty_cycle, "carrier": at}
         if isinstance(conversion, Path):
             return Prepared(Along(marked(conversion.around(at), stable)), around, **known)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import abs2
+from ..numerics import abs2, cis
 from ..parameters import Scalar
 from ..units import Hz
 from .wavepacket import TAIL, Real
@@ -50,19 +50,20 @@ class Density(NamedTuple):
 
     def quantile(self, level: float) -> Scalar:
         """Time since the window's beginning at which int p dt reaches the level: a cell of the grid, then Newton on the series."""
-        sums, grid = self.terms / (1j * self.omegas), self._times
+        sums = self.terms / (1j * self.omegas)
+        both = jnp.stack([sums, jax.lax.stop_gradient(self.terms)])
         offset = -2 * jnp.sum(sums.real)
-        passed = grid / self.window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * self.values.shape[0]
-        cell = jnp.argmax(passed > level)
-        before = passed[cell - 1]
-        part = (level - before) / (passed[cell] - before)
+        passed = self._times / self.window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * self.values.shape[0]
+        cell = jnp.sum(passed <= level) - 1
+        before, after = jax.lax.dynamic_slice(passed, (cell,), (2,))
+        part = (level - before) / (after - before)
 
         def closer(time: Scalar) -> Scalar:
-            angle = self.omegas[0] * time
-            excess = time / self.window + offset + 2 * _series(sums, angle).real - level
-            return time - excess / jax.lax.stop_gradient(1 / self.window + 2 * _series(self.terms, angle).real)
+            sum_, slope = 2 * _series(both, self.omegas[0] * time).real
+            excess = time / self.window + offset + sum_ - level
+            return time - excess / jax.lax.stop_gradient(1 / self.window + slope)
 
-        near = jax.lax.stop_gradient(grid[cell - 1] + part * self.step)
+        near = jax.lax.stop_gradient((cell + part) * self.step)
         near = jax.lax.fori_loop(0, 3, lambda _, time: jax.lax.stop_gradient(closer(time)), near)
         return closer(jax.lax.stop_gradient(near))
 
@@ -101,9 +102,10 @@ def _mean_exponential_jvp(primals, tangents):
     return value, tangents[0] * jnp.where(near, series, (jnp.exp(-x) - value) / jnp.where(near, 1.0, x))
 
 
-def _series(terms: Complex[Array, " n"], angle: Scalar) -> Complex[Array, ""]:
+def _series(terms: Complex[Array, "k n"], angle: Scalar) -> Complex[Array, " k"]:
     """sum_n terms_n e^{i n angle}, n from 1: by the few exponentials of the multiples of a number and of what lies between."""
-    size = math.isqrt(terms.size) + 1
-    table = jnp.pad(terms, (1, size * size - 1 - terms.size)).reshape(size, size)
-    between, multiples = (jnp.exp(1j * angle * (np.arange(size) * step)) for step in (1, size))
-    return multiples @ (table @ between)
+    count, most = terms.shape
+    size = math.isqrt(most) + 1
+    table = jnp.pad(terms, ((0, 0), (1, size * size - 1 - most))).reshape(count, size, size)
+    between, multiples = (cis(angle * (np.arange(size) * step)) for step in (1, size))
+    return (table @ between) @ multiples

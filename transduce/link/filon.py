@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from ..numerics import cis
 from ..parameters import Scalar
 from ..units import Hz
 from .quadrature import ORDER, REACH, Nodes
@@ -40,7 +41,7 @@ class Panels(NamedTuple):
         terms = jnp.einsum("nj,pjk->npk", _COEFFICIENTS, columns) * self.half[:, None]
         bessel = _spherical_bessel(at[:, None] * self.half)
         inner = [sum(j * terms[n, :, k] for n, j in enumerate(bessel)) for k in range(columns.shape[2])]
-        waves = jnp.exp(-1j * at[:, None] * self.middle)
+        waves = cis(-at[:, None] * self.middle)
         return jnp.stack([jnp.sum(waves * one, axis=1) for one in inner], axis=1)
 
 
@@ -109,5 +110,5 @@ def _tails(grid: Nodes, values: Complex[Array, "m k"], times: Float[Array, " t"]
         legendre.append(((2 * n + 1) * (2 * s - 1) * legendre[-1] - n * legendre[-2]) / (n + 1))
     sums = jnp.stack([jnp.sum(weight * one, axis=1) for one in legendre], axis=1)
     above, below = (_COEFFICIENTS * 1j ** _N[:, None] / 2 @ part for part in (values[-2 * ORDER : -ORDER], values[-ORDER:]))
-    turn = jnp.exp(-1j * far * times)[:, None]
+    turn = cis(-far * times)[:, None]
     return turn * (sums @ above) + jnp.conj(turn * sums) @ below

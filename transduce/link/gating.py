@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from ..linear.lineshape import frozen
-from ..numerics import DARK, abs2, sqrt
+from ..numerics import DARK, abs2, cis, sqrt
 from ..parameters import Scalar
 from .filon import Panels, fastest, fourier
 from .quadrature import ORDER, Nodes
@@ -126,7 +126,7 @@ class Packets(NamedTuple):
         turns = (-1j * self.grid.omega[:, None]) ** jnp.arange(slopes + 1)
         first, second = (self.modes[:, arm, None] * turns for arm in (0, 1))
         if self.edge is None:
-            shifted = jnp.exp(1j * self.grid.omega * self.later)[:, None] * second
+            shifted = cis(self.grid.omega * self.later)[:, None] * second
             return fourier(self.grid, jnp.concatenate([first, shifted], axis=1), times, tails=False).reshape(-1, 2, slopes + 1)
         clocks = jnp.stack([times, times - self.later])
         return jax.vmap(lambda one, at: fourier(self.grid, one, at), out_axes=1)(jnp.stack([first, second]), clocks)
@@ -135,7 +135,7 @@ class Packets(NamedTuple):
         """Of the modes uncut."""
         terms = jnp.conj(self.modes[:, 0]) * self.modes[:, 1]
         if self.edge is None:
-            return jnp.sum(self.grid.weight * terms * jnp.exp(1j * self.grid.omega * self.later))
+            return jnp.sum(self.grid.weight * terms * cis(self.grid.omega * self.later))
         return fourier(self.grid, terms[:, None], -jnp.reshape(self.later, 1))[0, 0]
 
 

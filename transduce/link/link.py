@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import band, frozen
-from ..numerics import DARK, abs2, is_concrete, sqrt
+from ..numerics import DARK, abs2, cis, is_concrete, sqrt
 from ..parameters import AbstractRow, Scalar
 from .base import AbstractResponse, AbstractStage, Prepared, Response, cascade
 from .convert import Convert
@@ -69,13 +69,19 @@ class Link(AbstractRow, AbstractStage):
     def prepare(self) -> Prepared:
         """All stages prepared; their responses cascade. A device that stands in the row twice is one system."""
         gated: dict[int, Any] = {}
+        there: dict[tuple[int, str, str], Prepared] = {}
 
         def prepared(part: AbstractStage) -> Prepared:
             if not isinstance(part, Convert):
                 return part.prepare()
-            if id(part.device) not in gated:
-                gated[id(part.device)] = part.device.linear_system().gate()
-            return part.over(gated[id(part.device)])
+            device = id(part.device)
+            if device not in gated:
+                gated[device] = part.device.linear_system().gate()
+            if part.carrier is not None:
+                return part.over(gated[device])
+            found = part.over(gated[device], there.get((device, part.target, part.source)))
+            there[device, part.source, part.target] = found
+            return found
 
         return joined([prepared(part) for part in self.parts], self.image)
 
@@ -300,7 +306,7 @@ class Reading(NamedTuple):
 
     def late(self, delay: Scalar) -> Complex[Array, ""]:
         """t where the packet comes later than the receiver's clock expects it (s)."""
-        return jnp.sum(self.terms * jnp.exp(1j * self.omega * delay))
+        return jnp.sum(self.terms * cis(self.omega * delay))
 
 
 def matched(grid: Nodes, arriving: Complex[Array, " m"], sent: Complex[Array, " m"], noise: Float[Array, " m"]) -> Reading:
@@ -322,7 +328,7 @@ def detected(
     """
     middles = frozen(((packet.start + packet.end) / 2, (detection.start + detection.end) / 2))
     sent, mode = (
-        jax.vmap(lambda w, one=one, middle=middle: one.spectrum(w) * jnp.exp(-1j * w * middle))(grid.omega)
+        jax.vmap(lambda w, one=one, middle=middle: one.spectrum(w) * cis(-w * middle))(grid.omega)
         for one, middle in zip((packet, detection), middles, strict=True)
     )
     overlap = jnp.conj(mode) * response.u * sent
@@ -330,7 +336,7 @@ def detected(
         apart = best_offset(grid, *frozen((overlap, packet.duration + detection.duration)))
     else:
         apart = offset - (middles[0] - middles[1])
-    terms = grid.weight * overlap * jnp.exp(-1j * grid.omega * apart)
+    terms = grid.weight * overlap * cis(-grid.omega * apart)
     return Reading(grid.omega, terms, ModeChannel(jnp.sum(terms), grid.weight @ (abs2(mode) * response.noise)))
 
 
@@ -338,7 +344,7 @@ def best_offset(grid: Nodes, overlap: Complex[Array, " m"], span: Float[Array, "
     """The arrival offset (s) that maximises |t|, outside the gradient (which it does not change, being a maximum)."""
 
     def moments(tau: Float[Array, ""]) -> tuple[Array, Array, Array]:
-        terms = grid.weight * overlap * jnp.exp(-1j * grid.omega * tau)
+        terms = grid.weight * overlap * cis(-grid.omega * tau)
         t, first, second = jnp.sum(terms), jnp.sum(-1j * grid.omega * terms), jnp.sum(-(grid.omega**2) * terms)
         return abs2(t), 2 * jnp.real(jnp.conj(t) * first), 2 * (abs2(first) + jnp.real(jnp.conj(t) * second))
 

@@ -30,7 +30,7 @@ from .. import parameters
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import frozen
 from ..linear.noise import PairMoments
-from ..numerics import DARK, abs2, sqrt
+from ..numerics import DARK, abs2, cis, sqrt
 from ..parameters import Scalar
 from .arms import Arm, Scene, converting, kept_mode, mode_of, pairing
 from .base import AbstractStage
@@ -233,7 +233,7 @@ class Arrived(NamedTuple):
         where less than 1e-3 is left.
         """
         terms = self.grid.weight * jnp.conj(self.modes[0]) * self.modes[1]
-        return jnp.sum(terms * jnp.exp(1j * self.grid.omega * (offset + _compensation(self.grid, terms, self.span))))
+        return jnp.sum(terms * cis(self.grid.omega * (offset + _compensation(self.grid, terms, self.span))))
 
     @property
     def reach(self) -> Scalar:
@@ -299,7 +299,7 @@ def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Sca
 
     def narrow(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         rungs = jnp.linspace(*ends, 9)
-        waves, turn, sums = fixed * jnp.exp(1j * grid.omega * rungs[0]), jnp.exp(1j * grid.omega * (rungs[1] - rungs[0])), []
+        waves, turn, sums = fixed * cis(grid.omega * rungs[0]), cis(grid.omega * (rungs[1] - rungs[0])), []
         for _ in range(9):
             sums.append(jnp.sum(waves))
             waves = waves * turn
@@ -307,7 +307,7 @@ def _compensation(grid: Nodes, terms: Complex[Array, " m"], span: Scalar) -> Sca
         return rungs[jnp.maximum(best - 1, 0)], rungs[jnp.minimum(best + 1, 8)]
 
     def newton(terms: Array, tau: Array) -> Array:
-        waves = terms * jnp.exp(1j * grid.omega * tau)
+        waves = terms * cis(grid.omega * tau)
         t, first, second = jnp.sum(waves), jnp.sum(1j * grid.omega * waves), -jnp.sum(grid.omega**2 * waves)
         rise, bend = jnp.real(jnp.conj(t) * first), abs2(first) + jnp.real(jnp.conj(t) * second)
         return tau - rise / jax.lax.stop_gradient(jnp.where(bend < 0, bend, -jnp.inf))

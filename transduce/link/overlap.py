@@ -26,7 +26,7 @@ from jax.scipy.special import erfc, erfcx
 from jax.scipy.stats import norm
 from jaxtyping import Array, Complex
 
-from ..numerics import abs2, is_concrete, sqrt
+from ..numerics import abs2, cis, is_concrete, sqrt
 from ..parameters import Scalar
 from ..units import Hz
 from .quadrature import nodes
@@ -94,7 +94,7 @@ def mode_overlap(
 def _quadrature(first: AbstractWavepacket, second: AbstractWavepacket, delay: Real, detuning: Real, dispersion: Real) -> Complex[Array, ""]:
     (c1, w1), (c2, w2) = first.features(), second.features()
     omega, weight = nodes(jnp.concatenate([c1, c2 + detuning]), jnp.concatenate([w1, w2]), panels=72)
-    phase = jnp.exp(1j * (omega * delay + dispersion * omega**2 / 2))
+    phase = cis(omega * delay + dispersion * omega**2 / 2)
     return jnp.sum(weight * jnp.conj(jax.vmap(first.spectrum)(omega)) * jax.vmap(second.spectrum)(omega - detuning) * phase)
 
 

@@ -53,6 +53,14 @@ def _sorted(x: Float[Array, " m"]) -> Float[Array, " m"]:
     return jax.lax.bitcast_convert_type(jnp.where(keys < 0, keys ^ flip, keys), x.dtype)
 
 
+def _interpolated(at: Float[Array, " e"], x: Float[Array, " m"], y: Float[Array, " m"]) -> Float[Array, " e"]:
+    """``jnp.interp`` within its range; all at once where that is short, as XLA takes long over a search."""
+    method = "compare_all" if at.size * x.size < 2**14 else "scan"
+    after = jnp.clip(jnp.searchsorted(x, at, side="right", method=method), 1, x.size - 1)
+    (x0, y0), (x1, y1) = (jnp.stack([x, y])[:, k] for k in (after - 1, after))
+    return y0 + jnp.where(x1 > x0, (at - x0) / jnp.where(x1 > x0, x1 - x0, 1.0) * (y1 - y0), 0.0)
+
+
 def nodes(centres: Float[Array, " k"], widths: Float[Array, " k"], panels: int | None = None, fringes: Fringes | None = None) -> Nodes:
     """Nodes for a function with these features.
 
@@ -78,7 +86,7 @@ def nodes(centres: Float[Array, " k"], widths: Float[Array, " k"], panels: int |
         base = jnp.sum(density * jnp.diff(marks)) / (panels - fringes.panels)  # how much of the measure one panel takes
         density = density + jnp.where(jnp.abs(middles) < fringes.limit, base * fringes.length / Hz, 0.0)
     measure = jnp.concatenate([jnp.zeros(1), jnp.cumsum(density * jnp.diff(marks))])
-    edges = jnp.interp(jnp.linspace(0.0, 1.0, panels + 1) * measure[-1], measure, marks)
+    edges = _interpolated(jnp.linspace(0.0, 1.0, panels + 1) * measure[-1], measure, marks)
     half, middle = jnp.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     omega = (middle[:, None] + half[:, None] * _NODES).ravel()
     weight = (half[:, None] * _WEIGHTS).ravel()

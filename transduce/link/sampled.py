@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float
 
-from ..numerics import abs2, is_concrete
+from ..numerics import abs2, cis, is_concrete
 from ..parameters import Scalar
 from ..units import Hz
 from .density import Density
@@ -139,7 +139,7 @@ class Tabulated(AbstractWavepacket):
 
     def spectrum(self, omega: Real) -> Complex[Array, ""]:
         shape = self.step * jnp.sinc(omega * self.step / Hz) ** 2
-        return shape * jnp.sum(self._cells()[1][:-1] * jnp.exp(1j * omega * self.times))
+        return shape * jnp.sum(self._cells()[1][:-1] * cis(omega * self.times))
 
     def _wait(self, left: Array, right: Array, parts: Array) -> Scalar:
         """Time from the first cell's edge until 1e-6 of int |f|^2 has passed: the root of a cubic in one cell."""
@@ -239,7 +239,7 @@ class Sampled(AbstractWavepacket):
         """
         size = spectrum.shape[0]
         omegas = (jnp.arange(size) - size // 2) * d_omega
-        harmonics = jnp.fft.ifftshift(spectrum * jnp.exp(-1j * omegas * first)) * d_omega / Hz
+        harmonics = jnp.fft.ifftshift(spectrum * cis(-omegas * first)) * d_omega / Hz
         return Sampled(_floats(first), Hz / (size * _floats(d_omega)), harmonics)
 
     @staticmethod
@@ -282,12 +282,12 @@ class Sampled(AbstractWavepacket):
         omegas, terms = self._harmonics
         since = time - self.first
         inside = (since >= 0) & (since <= self.harmonics.shape[0] * self.step)
-        return jnp.where(inside, jnp.sum(terms * jnp.exp(-1j * omegas * since)), 0.0)
+        return jnp.where(inside, jnp.sum(terms * cis(-omegas * since)), 0.0)
 
     def spectrum(self, omega: Real) -> Complex[Array, ""]:
         times = self.first + self.step * jnp.arange(self.harmonics.shape[0])
         inside = jnp.abs(omega) <= self.reach
-        return jnp.where(inside, self.step / self._norm * jnp.sum(self.values * jnp.exp(1j * omega * times)), 0.0)
+        return jnp.where(inside, self.step / self._norm * jnp.sum(self.values * cis(omega * times)), 0.0)
 
     @property
     def density(self) -> Density:

@@ -8,12 +8,13 @@ Modes known by numbers stand in ``sampled``.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from math import acosh, log, sqrt
+from math import acosh, factorial, log, pi, sqrt
 from statistics import NormalDist
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.scipy.special import erfcx, gammaln, zeta
+import numpy as np
+from jax.scipy.special import erfcx
 from jax.scipy.stats import norm
 from jaxtyping import Array, Complex, Float
 
@@ -211,7 +212,29 @@ class Gaussian(AbstractWavepacket):
 
 
 def _sech(x: Array) -> Array:
-    return 2 * jnp.exp(-jnp.logaddexp(x, -x))
+    """From its own exponential, which ends where its square would overflow: there sech is 0 to half of the exponents."""
+    most = 0.49 * log(float(jnp.finfo(x.dtype).max))
+    grown = jnp.exp(jnp.clip(x, -most, most))
+    return 2 / (grown + 1 / grown)
+
+
+_TERMS = 12
+_WHOLE = np.arange(1, 33)
+
+
+def _reflected(x: Array) -> Array:
+    """Gamma(1 + x) Gamma(1 - x) = pi x / sin(pi x) for |x| < 1, with the right slopes at 0 and next to it: the series of sin(u)/u."""
+    half = pi / 2 * x
+    square, ratio = half**2, jnp.zeros_like(x)
+    for k in reversed(range(_TERMS)):
+        ratio = ratio * square + (-1) ** k / factorial(2 * k + 1)
+    return 1 / (ratio * jnp.cos(half))
+
+
+def _trigamma(x: Array) -> Array:
+    """sum_k 1/(k + x)^2, k from 1, for x > -1: psi'(1 + x). What lies beyond 32 terms by Euler's and Maclaurin's formula."""
+    y = 1 / (_WHOLE[-1] + 0.5 + x)
+    return jnp.sum(1 / (_WHOLE + x) ** 2) + y * (1 - y**2 * (1 / 12 - y**2 * (7 / 240 - y**2 * (31 / 1344))))
 
 
 class Sech(AbstractWavepacket):
@@ -245,8 +268,7 @@ class Sech(AbstractWavepacket):
 
     def growth(self, rate: Real) -> Scalar:
         def formula(r: Array) -> Array:
-            x = r * self.width / 2  # the sine's ratio as Gamma(1 + x) Gamma(1 - x), whose slope is right at 0 and next to it
-            return jnp.exp(-r * self.start + gammaln(1 + x) + gammaln(1 - x))
+            return jnp.exp(-r * self.start) * _reflected(r * self.width / 2)
 
         return _integral(formula, rate, jnp.abs(rate) * self.width < 2)
 
@@ -256,7 +278,7 @@ class Sech(AbstractWavepacket):
     def overlap(self, rate: Real) -> Scalar:
         def formula(r: Array) -> Array:
             a = r * self.width
-            return 1 - a + a**2 / 2 * zeta(2.0, 1 + a / 2)
+            return 1 - a + a**2 / 2 * _trigamma(a / 2)
 
         return _integral(formula, rate, -rate * self.width < 2)
 

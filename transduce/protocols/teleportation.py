@@ -44,7 +44,7 @@ from ..link.node import Connection
 from ..link.sampled import Sampled
 from ..link.synchronisation import phase_jitters
 from ..link.wavepacket import AbstractWavepacket
-from ..numerics import DARK, abs2, is_concrete, sqrt
+from ..numerics import DARK, abs2, cis, is_concrete, sqrt
 from ..parameters import Parameter, Scalar
 from ..qubit.encodings import AbstractEncoding, Process
 from ..qubit.heralded_pair import HeraldedPair
@@ -296,7 +296,7 @@ class Shared(NamedTuple):
             terms, reach = grid.weight * jnp.conj(kept) * arriving[:m], REACH * ringing(arm.poles, photon)
 
             def late(delay: Scalar) -> Array:
-                return jnp.sum(terms * jnp.exp(1j * grid.omega * delay))
+                return jnp.sum(terms * cis(grid.omega * delay))
 
             mean, frequency = clocks.late(late, reach), jnp.maximum(connection.a.qubit.frequency, connection.b.qubit.frequency)
             correlation = jnp.exp(-(clocks.phase_jitter(frequency) ** 2) / 2) * mean

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
-from ..numerics import DARK, is_concrete
+from ..numerics import DARK, dense, is_concrete
 from .mode_channel import fock_probability, multi_photon_probability
 
 Scalar = Float[Array, ""]
@@ -103,8 +103,7 @@ def _check_coherence(coherence: Real) -> None:
 
 def _qubit_choi(p00: Scalar, p10: Scalar, p01: Scalar, p11: Scalar, coherence: Complex[Array, ""] | Scalar) -> Complex[Array, "4 4"]:
     """J/2 from P(out|in), written pOUTIN, and the factor of |1><0|."""
-    matrix = jnp.diag(jnp.stack([p00, p10, p01, p11])).astype(complex)
-    return matrix.at[3, 0].set(coherence).at[0, 3].set(jnp.conj(coherence)) / 2
+    return dense({(0, 0): p00, (1, 1): p10, (2, 2): p01, (3, 3): p11, (3, 0): coherence, (0, 3): jnp.conj(coherence)}, 4) / 2
 
 
 _K = np.arange(512)  # photons that the swap pulse tells apart; (n/g)^512 is left out, below 1e-11 up to n = 20

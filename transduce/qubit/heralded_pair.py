@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from ..numerics import DARK, TINY, abs2, is_concrete, sqrt
+from ..numerics import DARK, TINY, abs2, cis, dense, is_concrete, sqrt
 
 Scalar = Float[Array, ""]
 Real = Scalar | float
@@ -78,9 +78,12 @@ class HeraldedPair(eqx.Module):
         """
         if sign not in (1, -1):
             raise ValueError(f"sign must be 1 or -1, but is {sign!r}")
+        return self._matrix(self.populations, sign * self.coherence)
+
+    def _matrix(self, populations: Float[Array, " 4"], coherence: Scalar) -> Complex[Array, "4 4"]:
         row, column = (0, 3) if self.even else (1, 2)
-        matrix = jnp.diag(self.populations).astype(complex).at[row, column].set(sign * self.coherence)
-        return matrix.at[column, row].set(sign * jnp.conj(self.coherence))
+        diagonal = {(k, k): populations[k] for k in range(4)}
+        return dense({**diagonal, (row, column): coherence, (column, row): jnp.conj(coherence)}, 4)
 
     def state(self, sign: int = 1) -> Complex[Array, "4 4"]:
         """``density`` given success; NaN where there is none."""
@@ -88,9 +91,7 @@ class HeraldedPair(eqx.Module):
 
     def framed(self) -> Complex[Array, "4 4"]:
         """``state`` in the frame that takes up the phase of the coherence, which is known."""
-        row, column = (0, 3) if self.even else (1, 2)
-        matrix = jnp.diag(self._given_success(self.populations)).astype(complex)
-        return matrix.at[row, column].set(self._modulus + 0j).at[column, row].set(self._modulus + 0j)
+        return self._matrix(self._given_success(self.populations), self._modulus)
 
     @property
     def fidelity(self) -> Scalar:
@@ -108,7 +109,7 @@ class HeraldedPair(eqx.Module):
 
     def fidelity_at_phase(self, phase: Real = 0.0) -> Scalar:
         r"""To the Bell state whose coherence has this phase (rad): :math:`|\rho_{01,10}|` becomes Re :math:`e^{-i\phi}\rho_{01,10}`."""
-        return self._fidelity(self._given_success(jnp.real(jnp.exp(-1j * jnp.asarray(phase)) * self.coherence)))
+        return self._fidelity(self._given_success(jnp.real(cis(-jnp.asarray(phase)) * self.coherence)))
 
     def _fidelity(self, coherent: Scalar) -> Scalar:
         """From the coherence given success."""

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from ..gaussian.channel import ModeChannel
+from ..numerics import dense
 
 
 def _check_levels(**levels: int) -> None:
@@ -102,11 +103,9 @@ def choi(channel: ModeChannel, levels_in: int = 2, levels_out: int = 2) -> Compl
         (d_in d_out) x (d_in d_out), index ``levels_out * in + out``.
     """
     _check_levels(levels_in=levels_in, levels_out=levels_out)
-    size, places, values = levels_in * levels_out, [], []
+    entries = {}
     for p in range(levels_in):
         for q in range(levels_in):
             for m in range(max(0, p - q), min(levels_out, levels_out + p - q)):
-                places.append((levels_out * p + m, levels_out * q + m - p + q))
-                values.append(fock_element(channel, m, p, q, m - p + q))
-    rows, columns = zip(*places, strict=True)
-    return jnp.zeros((size, size), complex).at[jnp.array(rows), jnp.array(columns)].set(jnp.stack(values)) / levels_in
+                entries[levels_out * p + m, levels_out * q + m - p + q] = fock_element(channel, m, p, q, m - p + q)
+    return dense(entries, levels_in * levels_out) / levels_in
