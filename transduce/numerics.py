@@ -103,9 +103,14 @@ def cis(angle: ArrayLike) -> Complex[Array, "*shape"]:
 
 
 def dense(entries: Mapping[tuple[int, int], ArrayLike], size: int) -> Complex[Array, "n n"]:
-    """A square matrix from its entries, 0 where none is given; stacked, as XLA makes a loop of each array that is written into."""
-    places = [(row, column) for row in range(size) for column in range(size)]
-    return jnp.stack([jnp.asarray(entries.get(place, 0.0), complex) for place in places]).reshape(size, size)
+    """A square matrix from its entries, 0 where none is given; in a row, as XLA makes a loop of each array that is written into."""
+    parts: list[Array] = []
+    done = 0
+    for row, column in sorted(entries):
+        place = size * row + column
+        parts += [jnp.zeros(place - done, complex), jnp.asarray(entries[row, column], complex)[None]]
+        done = place + 1
+    return jnp.concatenate([*parts, jnp.zeros(size**2 - done, complex)]).reshape(size, size)
 
 
 ZERO = 1e-60

@@ -105,3 +105,4 @@ def test_an_interval_around_a_place():
     np.testing.assert_allclose(interval_above(shape, level, offset, poles), [low, high], atol=CLOSED_FORM)
     np.testing.assert_allclose(interval_above(shape, level, -offset, poles), [-high, -low], atol=CLOSED_FORM)
     assert np.isinf(interval_above(shape, jnp.asarray(-1.0), 0.0, poles)).all()
+    assert np.isnan(interval_above(shape, level, jnp.nan, poles)[0])

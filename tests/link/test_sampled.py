@@ -111,3 +111,14 @@ def test_gradients_through_a_table():
 def test_wrong_input_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("middle", [0.0, 0.25, 0.5, 1.0, 32.0])
+def test_where_a_periodic_pulse_ends(middle):
+    """Also in the window's last cell, behind its last sample: seen backwards in time, its end is its beginning."""
+    since = (np.arange(64) - middle + 32) % 64 - 32
+    values = np.exp(-((since / 0.6) ** 2) / 4) + 0j
+    packet, turned = (Sampled.from_samples(one, 1.0, 0.0) for one in (values, np.roll(values[::-1], 1)))
+    assert 0 < packet.start < packet.end <= 64 * (1 + ALGEBRA)
+    np.testing.assert_allclose(packet.end, 64 - turned.start, rtol=1e-6)
+    assert np.isfinite(jax.grad(packet.decay)(1e-3))

@@ -142,7 +142,7 @@ def interval_above(
     still, height = frozen((power, level))
     points = sample_points(poles, around)
     values = jax.vmap(still)(points)
-    centre = jnp.sum(points < frozen(jnp.asarray(around, float)))
+    centre = jnp.searchsorted(points, frozen(jnp.asarray(around, float)), method="compare_all")
     omega, is_open = _ends(still, points, values, centre, height)
     low, high = _implicit(omega, jax.vmap(power)(omega), level, _slopes(still, omega), is_open)
     return low, high
@@ -171,7 +171,7 @@ def spots(power: Power, poles: Complex[Array, " k"], carrier: Float[Array, ""] |
     power, carrier = frozen((power, jnp.asarray(carrier, float)))
     points = sample_points(poles, carrier)
     values = jax.vmap(power)(points)
-    index, centre = jnp.arange(points.size), jnp.sum(points < carrier)
+    index, centre = jnp.arange(points.size), jnp.searchsorted(points, carrier, method="compare_all")
     left, right = _region(values, centre, values[centre] / 2)
     top = jnp.argmax(jnp.where((index > left) & (index < right), values, -jnp.inf))
     left, right = _region(values, top, values[top] / 2)

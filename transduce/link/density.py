@@ -54,7 +54,8 @@ class Density(NamedTuple):
         both = jnp.stack([sums, jax.lax.stop_gradient(self.terms)])
         offset = -2 * jnp.sum(sums.real)
         passed = self._times / self.window + offset + jnp.fft.irfft(jnp.pad(sums, 1)) * self.values.shape[0]
-        cell = jnp.sum(passed <= level) - 1
+        passed = jnp.append(passed, 1.0)  # at the window's end
+        cell = jnp.maximum(jnp.sum(passed <= level) - 1, 0)
         before, after = jax.lax.dynamic_slice(passed, (cell,), (2,))
         part = (level - before) / (after - before)
 

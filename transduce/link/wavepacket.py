@@ -212,8 +212,8 @@ class Gaussian(AbstractWavepacket):
 
 
 def _sech(x: Array) -> Array:
-    """From its own exponential, which ends where its square would overflow: there sech is 0 to half of the exponents."""
-    most = 0.49 * log(float(jnp.finfo(x.dtype).max))
+    """From its own exponential, which ends where its third power, which second slopes ask for, would overflow: there it is dark."""
+    most = 0.32 * log(float(jnp.finfo(x.dtype).max))
     grown = jnp.exp(jnp.clip(x, -most, most))
     return 2 / (grown + 1 / grown)
 
