@@ -59,7 +59,7 @@ def test_a_qubit_outside_its_domain_has_no_objective(figure, tmp_path):
 
 @pytest.mark.usefixtures("transfer_alone")
 def test_a_link_that_rings_too_long_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evaluate, "MOST_SAMPLES", 512)
+    monkeypatch.setattr(evaluate, "MOST_SAMPLES", 1024)
     file, _ = study(tmp_path, "10 kHz", "0 Hz")
     assert main(["evaluate", str(file), "--json"]) == 0
     told = capsys.readouterr()
