@@ -1,7 +1,8 @@
 """Functions whose values are easy and whose gradients are not.
 
 ``bose`` and ``sqrt`` have the right value *and* the right derivative on the whole range that physics asks for, its edges included.
-The usual guards (``jnp.where`` around a bad point) give a finite derivative that is wrong; see each docstring.
+The usual guards (``jnp.where`` around a bad point) give a finite derivative that is wrong; see each docstring. ``cis`` and ``dense`` are
+here for what XLA makes of them: little.
 """
 
 from collections.abc import Mapping
@@ -98,7 +99,7 @@ def abs2(z: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def cis(angle: ArrayLike) -> Complex[Array, "*shape"]:
-    r""":math:`e^{i\,angle}` as its cosine and its sine, which compile in a quarter of the time that the complex exponential takes."""
+    r""":math:`e^{i\,angle}` as its cosine and its sine, which compile in a third of the time that the complex exponential takes."""
     return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 
