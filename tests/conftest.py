@@ -3,6 +3,7 @@
 Tests in this process compile without optimisation; those that start Python afresh compile as users do.
 """
 
+import gc
 import os
 import pathlib
 import subprocess
@@ -18,6 +19,7 @@ if jax.__version__.startswith("0.10."):  # nearly all the time goes into compili
     flags = ("use_fusion_emitters=false", "parallel_codegen_split_count=1")
     os.environ.setdefault("XLA_FLAGS", " ".join(("--xla_backend_optimization_level=0", *(f"--xla_cpu_{flag}" for flag in flags))))
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share one GPU
+gc.set_threshold(20_000, 10, 10)  # of millions of traced equations hardly any is in a cycle: 700 a time, the search takes 5 % of a run
 
 # A first example compiles; a failure must repeat.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, max_examples=10)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from tests import ALGEBRA
+from transduce.devices.electro_optic import ElectroOptic
 from transduce.link.fibre import Fibre
 from transduce.link.link import Link
 from transduce.link.routing import Filter, Loss, Switch
 from transduce.units import GHz, K, MHz, dB, hbar, k_B, km, ps
+
+DEVICE = ElectroOptic(cooperativity=0.5, kappa_e_ext=1 * MHz, kappa_e_int=1 * MHz, kappa_o_ext=1 * MHz, kappa_o_int=1 * MHz)
 
 
 def test_a_loss_and_its_temperature():
@@ -65,6 +68,8 @@ def test_a_fibre():
         (lambda: Fibre(length=np.nan), "Fibre.length must be .*, but is nan"),
         (lambda: Switch(neighbour_occupation=-0.1), "Switch.neighbour_occupation must be at least 0, but is -0.1"),
         (lambda: Link(), "Link must have at least one stage, but has none"),
+        (lambda: Link(up=DEVICE), r'Link.up must be a stage, but is ElectroOptic: write Convert\(device, "microwave", "optical"\)'),
+        (lambda: Link(loss=1.0), "Link.loss must be a stage, but is float"),
         (lambda: Link(image="both", loss=Loss(loss=1.0)), "Link.image must be .*, but is 'both'"),
     ],
 )

@@ -69,8 +69,10 @@ def connection(first, second, image: str) -> Connection:
 
 def test_image_bands_that_do_not_meet_are_refused():
     different = connection(membrane(0.6 * MHz), membrane(0.9 * MHz), "coherent")
-    with pytest.raises(ValueError, match=r'Link.image must be "filtered" where the image bands'):
-        different.link().response(0.0)
+    row, transfer = different.link(), Transfer("time-bin", Sech(bandwidth=30 * kHz))
+    for ask in (lambda: row.response(0.0), row.figures, lambda: row.channel(transfer.photon), lambda: transfer(different)):
+        with pytest.raises(ValueError, match=r'Link.image must be "filtered" where the image bands'):
+            ask()
     alike = connection(membrane(0.6 * MHz), membrane(0.6 * MHz), "coherent").link()
     assert abs(complex(centre(alike))) ** 2 > 1.2  # 0.945 with the image band in vacuum
 

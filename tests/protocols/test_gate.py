@@ -63,8 +63,8 @@ def still(values: dict[str, Any], direction: dict[str, Any]) -> Any:
 
 
 def differences(found: dict[str, Any], names: Any, figure: str, which: int) -> np.ndarray:
-    """Of eighth order, with each parameter."""
-    near = getattr(found["stencil"][0][which], figure).reshape(len(names), 8)
+    """Of sixth order, with each parameter."""
+    near = getattr(found["stencil"][0][which], figure).reshape(len(names), 2 * len(STENCIL))
     weights = np.array([STENCIL[k] * sign for k in STENCIL for sign in (1, -1)])
     return near @ weights / np.array([STEPS[name] for name in names])
 

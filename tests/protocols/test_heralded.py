@@ -223,9 +223,9 @@ def test_what_a_gate_lets_through(found):
 
 
 def test_every_slope_against_differences(found):
-    """Of eighth order, with steps of 1 %; relative to value over parameter."""
+    """Of sixth order, with steps of 1 %; relative to value over parameter."""
     slopes = found["alone"][1]
-    around = jax.tree.map(lambda x: x.reshape(len(VALUES), 8, *x.shape[1:]), found["stencil"][0])
+    around = jax.tree.map(lambda x: x.reshape(len(VALUES), 2 * len(STENCIL), *x.shape[1:]), found["stencil"][0])
     weights = np.array([STENCIL[k] * sign for k in STENCIL for sign in (1, -1)])
     heard = set()
     for which in (0, 1):

@@ -181,8 +181,22 @@ class AbstractDevice(eqx.Module):
 
     # --- answers ---------------------------------------------------------------------------------------------------------------------
 
+    def gate(self) -> None:
+        """Raise where the device is concrete and unstable; of a traced one the answers are NaN there.
+
+        Raises:
+            UnstableError: it has no steady state.
+        """
+        if is_concrete(*jax.tree.leaves(self)) and structure(self).active:
+            self.linear_system().gate()
+
     def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
         """Where |S| from source to target is largest, as an offset from the device's frame (rad/s), with its gradient."""
+        self.gate()
+        return self._carrier(source, target)
+
+    @eqx.filter_jit
+    def _carrier(self, source: str, target: str) -> Scalar:
         system, stable = self.linear_system().gate()
         return marked(carrier(system.conversion(source, target), system.poles(target)), stable)
 
@@ -194,7 +208,7 @@ class AbstractDevice(eqx.Module):
 
     def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
-        self.linear_system().gate()
+        self.gate()
         return self._power(source, target, omega)
 
     def efficiency_internal(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
@@ -204,7 +218,7 @@ class AbstractDevice(eqx.Module):
 
     def band(self, source: str = "microwave", target: str = "optical") -> Band:
         """The band around the carrier where |S|^2 is at least half of its largest value there."""
-        self.linear_system().gate()
+        self.gate()
         return self._band(source, target)
 
     @eqx.filter_jit
@@ -226,15 +240,19 @@ class AbstractDevice(eqx.Module):
 
     def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
-        self.linear_system().gate()
+        self.gate()
         return self._added_noise_input(source, target, omega)
 
     def back_action_occupation(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Photons/s/Hz that the device sends back out of the source port, by default at the carrier: the noise that side sees."""
-        self.linear_system().gate()
-        at = self.carrier(source, target) if omega is None else omega
-        system = self.linear_system()
-        return output_noise(system.row(source, at), system.occupation)
+        self.gate()
+        return self._back_action_occupation(source, target, omega)
+
+    @eqx.filter_jit
+    def _back_action_occupation(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:
+        system, stable = self.linear_system().gate()
+        at = carrier(system.conversion(source, target), system.poles(target)) if omega is None else omega
+        return marked(output_noise(system.amplitudes(source, at), system.occupation), stable)
 
     def cooperativities(self) -> dict[str, Float[Array, ""]]:
         """C = 4 g^2 / (kappa_i kappa_j) of each coupled pair of modes, by "mode-mode"."""

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
+from ..devices.base import AbstractDevice
 from ..gaussian.channel import ModeChannel
 from ..linear.lineshape import band, frozen
 from ..numerics import DARK, abs2, cis, is_concrete, sqrt
@@ -61,6 +62,10 @@ class Link(AbstractRow, AbstractStage):
             raise ValueError("Link must have at least one stage, but has none")
         if image not in ("filtered", "coherent"):
             raise ValueError(f'Link.image must be "filtered" or "coherent", but is {image!r}')
+        for name, stage in stages.items():
+            if not isinstance(stage, AbstractStage):
+                hint = ': write Convert(device, "microwave", "optical")' if isinstance(stage, AbstractDevice) else ""
+                raise ValueError(f"Link.{name} must be a stage, but is {type(stage).__name__}{hint}")
         self.names, self.parts, self.image = tuple(stages), tuple(stages.values()), image
 
     def __getitem__(self, name: str) -> AbstractStage:
@@ -86,20 +91,24 @@ class Link(AbstractRow, AbstractStage):
         return joined([prepared(part) for part in self.parts], self.image)
 
     def gate(self) -> None:
-        """Raise where a device of concrete values is unstable.
+        """Raise where a link of concrete values answers nothing; a traced one answers NaN there.
 
         Raises:
-            UnstableError: it has no steady state.
+            UnstableError: a device has no steady state.
+            ValueError: an image band is kept between stages that have it at different frequencies.
         """
         for part in self.parts:
             if isinstance(part, Convert):
-                part.device.linear_system().gate()
+                part.device.gate()
             elif isinstance(part, Link):
                 part.gate()
+        if self.image == "coherent" and is_concrete(*jax.tree.leaves(self)):
+            self.prepare()
 
     def figures(self) -> LinkFigures:
         """Efficiency, added noise and bandwidth at the carrier."""
-        return at_carrier(self.prepare())[0]
+        self.gate()
+        return _figures(self)
 
     @property
     def efficiency(self) -> Float[Array, ""]:
@@ -126,7 +135,20 @@ class Link(AbstractRow, AbstractStage):
             detection: the mode g of the receiver, whose clock is the link's delay plus ``arrival_offset``; None: the matched mode.
             arrival_offset: s; None: the best.
         """
-        return channel(self.prepare(), wavepacket, detection, arrival_offset)
+        self.gate()
+        return _channel(self, wavepacket, detection, None if arrival_offset is None else jnp.asarray(arrival_offset, float))
+
+
+@eqx.filter_jit
+def _figures(link: Link) -> LinkFigures:
+    return at_carrier(link.prepare())[0]
+
+
+@eqx.filter_jit
+def _channel(
+    link: Link, wavepacket: AbstractWavepacket, detection: AbstractWavepacket | None, arrival_offset: Scalar | None
+) -> ModeChannel:
+    return channel(link.prepare(), wavepacket, detection, arrival_offset)
 
 
 class Table(NamedTuple):

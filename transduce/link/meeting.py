@@ -89,7 +89,7 @@ class Meeting(eqx.Module):
             UnstableError: it has no steady state.
         """
         for node, path in self.ends:
-            node.device.linear_system().gate()
+            node.device.gate()
             path.gate()
 
     @classmethod

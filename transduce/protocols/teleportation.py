@@ -135,7 +135,7 @@ class Teleportation(AbstractProtocol):
             UnstableError: a device has no steady state.
         """
         for node in (connection.a, connection.b):
-            node.device.linear_system().gate()
+            node.device.gate()
         connection.path.gate()
         return self if self.samples is not None else dataclasses.replace(self, samples=enough(float(_wanted(connection, self.photon))))
 
