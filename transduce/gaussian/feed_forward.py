@@ -27,7 +27,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
 from ..linear.output import Row
-from ..linear.system import LinearSystem
+from ..linear.system import LinearSystem, marked
 from ..numerics import abs2, is_concrete, sqrt
 
 
@@ -84,7 +84,8 @@ def feed_forward(
     if is_concrete(detection) and not 0 <= float(detection) <= 1:  # type: ignore[arg-type]
         raise ValueError(f"feed_forward: detection must be within 0 and 1, but is {detection}")
     efficiency, at = jnp.asarray(detection, float), jnp.asarray(omega, float)
-    out, one, other = system.row(target, at), system.row(measured, at), system.row(measured, -at)
+    system, stable = system.gate()
+    out, one, other = (system.amplitudes(port, where) for port, where in ((target, at), (measured, at), (measured, -at)))
     fields = [_field(out.normal, out.anomalous), *_records(one, other, efficiency)]
     plain, image = jnp.stack([field.plain for field in fields]), jnp.stack([field.image for field in fields])
     n, index = jnp.stack([jnp.asarray(x, float) for x in system.occupation]), system.index(source)
@@ -94,4 +95,4 @@ def feed_forward(
     solved = jnp.linalg.solve(records, jnp.stack([c, signals[1:]], axis=1))
     left = jnp.real(noise[0, 0] - jnp.vdot(c, solved[:, 0]))
     kept = abs2(signals[0] - jnp.vdot(solved[:, 0], signals[1:]))
-    return FeedForward(left, left / (kept + left * jnp.real(jnp.vdot(signals[1:], solved[:, 1]))))
+    return marked(FeedForward(left, left / (kept + left * jnp.real(jnp.vdot(signals[1:], solved[:, 1])))), stable)

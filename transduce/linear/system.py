@@ -319,8 +319,10 @@ class LinearSystem(eqx.Module):
 
     def scattering(self, omega: Float[Array, ""]) -> Scattering:
         """The scattering matrices at one offset frequency (rad/s)."""
-        rows = [self.row(port, omega) for port in self.ports]
-        return Scattering(*(jnp.stack([_filled(getattr(row, kind)) for row in rows]) for kind in ("normal", "anomalous")))
+        system, stable = self.gate()
+        rows = [system.amplitudes(port, omega) for port in self.ports]
+        parts = (jnp.stack([_filled(getattr(row, kind)) for row in rows]) for kind in ("normal", "anomalous"))
+        return marked(Scattering(*parts), stable)
 
     def internal(self, mode: str, omega: Float[Array, ""]) -> Row:
         """An internal mode's amplitude a(omega) per input amplitude of every port, in 1/sqrt(rad/s)."""
@@ -331,7 +333,8 @@ class LinearSystem(eqx.Module):
 
     def output_noise(self, omega: Float[Array, ""]) -> Float[Array, " p"]:
         """Normal-ordered photons/s/Hz leaving each port, all ports fed by their baths."""
-        return jnp.stack([output_noise(self.row(port, omega), self.occupation) for port in self.ports])
+        system, stable = self.gate()
+        return marked(jnp.stack([output_noise(system.amplitudes(port, omega), self.occupation) for port in self.ports]), stable)
 
     def added_noise_input(self, source: str, target: str, omega: Float[Array, ""]) -> Float[Array, ""]:
         """Noise at the target that is not the source's own, referred to the source: [N_out - |S|^2 n_source] / |S|^2, normal-ordered.
@@ -342,10 +345,10 @@ class LinearSystem(eqx.Module):
 
     def pair_moments(self, first: str, second: str, omega: Float[Array, ""]) -> PairMoments:
         """Moments of two output ports, the first at omega and the second at -omega: <o1^dagger o1>, <o2^dagger o2>, <o1 o2>."""
-        one, two = self.row(first, omega), self.row(second, -omega)
-        return PairMoments(
-            output_noise(one, self.occupation), output_noise(two, self.occupation), pair_correlation(one, two, self.occupation)
-        )
+        system, stable = self.gate()
+        one, two = system.amplitudes(first, omega), system.amplitudes(second, -omega)
+        n, m = output_noise(one, self.occupation), output_noise(two, self.occupation)
+        return marked(PairMoments(n, m, pair_correlation(one, two, self.occupation)), stable)
 
     def covariance(self) -> Moments:
         """Steady-state second moments of the internal modes, by the Lyapunov equation."""
