@@ -17,7 +17,7 @@ from tests.devices.test_gradients import RATES
 from transduce.devices.base import carrier
 from transduce.devices.optomechanical import ElectroOptomechanical
 from transduce.linear.lineshape import band
-from transduce.linear.system import LinearSystem, Port
+from transduce.linear.system import LinearSystem, Port, UnstableError
 from transduce.numerics import sqrt
 from transduce.units import Hz, MHz, THz, hbar, k_B, mK
 
@@ -34,6 +34,15 @@ def slope_of(figures, at):
 
 WARM = {"n_e_ext": 0.1, "n_e_int": 0.4, "n_o_ext": 0.03, "n_o_int": 0.02}
 PUMPED = {"c": None, "g0": 1 * MHz, "pump_photons": 0.1}
+
+
+@pytest.mark.parametrize("figure", ["efficiency", "added_noise_input", "carrier", "bandwidth_fwhm", "back_action_occupation"])
+def test_above_threshold_a_gradient_is_refused_as_its_value_is(figure):
+    """What decides on stability is known, whatever else is differentiated."""
+    with pytest.raises(UnstableError):
+        jax.grad(lambda n: getattr(device(2.0, pump="blue", n_e_int=n), figure)())(0.1)
+    with pytest.raises(UnstableError):
+        jax.grad(lambda c: getattr(device(c, pump="blue"), figure)())(2.0)
 
 
 def test_efficiency_at_no_coupling():

@@ -10,7 +10,6 @@ from tests import ALGEBRA, CLOSED_FORM, GRADIENT
 from transduce.devices.electro_optic import ElectroOptic
 from transduce.linear.path import Path
 from transduce.linear.system import LinearSystem, Port
-from transduce.link import link as module
 from transduce.link.base import Along, Flat, Prepared
 from transduce.link.convert import Convert
 from transduce.link.fibre import Fibre
@@ -165,20 +164,3 @@ def test_a_flat_link_hands_the_packet_on():
         best, same = ask(photon)
         assert abs(complex(best.transmission) - 0.6) < CLOSED_FORM and abs(complex(same.transmission) - 0.6j) < CLOSED_FORM
         assert float(best.noise) == pytest.approx(0.25, rel=CLOSED_FORM) and float(same.noise) == pytest.approx(0.25, rel=CLOSED_FORM)
-
-
-def test_other_numbers_are_the_same_program(monkeypatch):
-    """Called eagerly a link is compiled whole, and once."""
-    traced: list[Prepared] = []
-
-    def counted(row, *packets):
-        traced.append(row)
-        return channel(row, *packets)
-
-    monkeypatch.setattr(module, "channel", counted)
-    photon = Gaussian(bandwidth=1 * MHz)
-    found = [Link(once=Fibre(length=n * km)).channel(photon, photon, arrival_offset=n * 1e-7) for n in (1, 2)]
-    assert len(traced) == 1
-    wanted = [channel(Link(once=Fibre(length=n * km)).prepare(), photon, photon, n * 1e-7) for n in (1, 2)]
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one.transmission, other.transmission, rtol=ALGEBRA)

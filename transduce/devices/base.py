@@ -182,12 +182,12 @@ class AbstractDevice(eqx.Module):
     # --- answers ---------------------------------------------------------------------------------------------------------------------
 
     def gate(self) -> None:
-        """Raise where the device is concrete and unstable; of a traced one the answers are NaN there.
+        """Raise where the device is unstable and what decides on that is concrete; of a traced one the answers are NaN there.
 
         Raises:
             UnstableError: it has no steady state.
         """
-        if is_concrete(*jax.tree.leaves(self)) and structure(self).active:
+        if structure(self).active:
             self.linear_system().gate()
 
     def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
@@ -209,7 +209,7 @@ class AbstractDevice(eqx.Module):
     def efficiency(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """|S|^2 from source to target at an offset from the frame (rad/s); by default at the carrier."""
         self.gate()
-        return self._power(source, target, omega)
+        return self._power(source, target, None if omega is None else jnp.asarray(omega, float))
 
     def efficiency_internal(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Efficiency over the product of both escape efficiencies eta = kappa_ext / kappa (mode match included)."""
@@ -241,12 +241,12 @@ class AbstractDevice(eqx.Module):
     def added_noise_input(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Added noise referred to the source (photons/s/Hz, normal-ordered), by default at the carrier."""
         self.gate()
-        return self._added_noise_input(source, target, omega)
+        return self._added_noise_input(source, target, None if omega is None else jnp.asarray(omega, float))
 
     def back_action_occupation(self, source: str = "microwave", target: str = "optical", omega: Scalar | None = None) -> Float[Array, ""]:
         """Photons/s/Hz that the device sends back out of the source port, by default at the carrier: the noise that side sees."""
         self.gate()
-        return self._back_action_occupation(source, target, omega)
+        return self._back_action_occupation(source, target, None if omega is None else jnp.asarray(omega, float))
 
     @eqx.filter_jit
     def _back_action_occupation(self, source: str, target: str, omega: Scalar | None) -> Float[Array, ""]:

@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ..linear.lineshape import frozen, sample_points
 from ..linear.noise import output_noise
 from ..linear.system import LinearSystem, Row, marked
-from ..numerics import abs2, is_concrete
+from ..numerics import abs2
 from ..units import Hz
 from .capacity import unclipped
 
@@ -98,8 +98,7 @@ def capacity_rate(system: LinearSystem, source: str = "microwave", target: str =
         ValueError: as ``line``.
         UnstableError: the system is concrete and unstable.
     """
-    if is_concrete(*jax.tree.leaves(system)):
-        system.gate()
+    system.gate()
     return _rate(system, source, target)
 
 

@@ -102,13 +102,12 @@ class Link(AbstractRow, AbstractStage):
                 part.device.gate()
             elif isinstance(part, Link):
                 part.gate()
-        if self.image == "coherent" and is_concrete(*jax.tree.leaves(self)):
+        if self.image == "coherent":
             self.prepare()
 
     def figures(self) -> LinkFigures:
         """Efficiency, added noise and bandwidth at the carrier."""
-        self.gate()
-        return _figures(self)
+        return at_carrier(self.prepare())[0]
 
     @property
     def efficiency(self) -> Float[Array, ""]:
@@ -135,20 +134,7 @@ class Link(AbstractRow, AbstractStage):
             detection: the mode g of the receiver, whose clock is the link's delay plus ``arrival_offset``; None: the matched mode.
             arrival_offset: s; None: the best.
         """
-        self.gate()
-        return _channel(self, wavepacket, detection, None if arrival_offset is None else jnp.asarray(arrival_offset, float))
-
-
-@eqx.filter_jit
-def _figures(link: Link) -> LinkFigures:
-    return at_carrier(link.prepare())[0]
-
-
-@eqx.filter_jit
-def _channel(
-    link: Link, wavepacket: AbstractWavepacket, detection: AbstractWavepacket | None, arrival_offset: Scalar | None
-) -> ModeChannel:
-    return channel(link.prepare(), wavepacket, detection, arrival_offset)
+        return channel(self.prepare(), wavepacket, detection, arrival_offset)
 
 
 class Table(NamedTuple):
