@@ -42,7 +42,7 @@ def test_above_threshold_a_gradient_is_refused_as_its_value_is(figure):
     with pytest.raises(UnstableError):
         jax.grad(lambda n: getattr(device(2.0, pump="blue", n_e_int=n), figure)())(0.1)
     with pytest.raises(UnstableError):
-        jax.grad(lambda c: getattr(device(c, pump="blue"), figure)())(2.0)
+        jax.grad(lambda it: getattr(it, figure)())(device(2.0, pump="blue"))
 
 
 def test_efficiency_at_no_coupling():

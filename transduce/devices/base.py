@@ -187,7 +187,7 @@ class AbstractDevice(eqx.Module):
         Raises:
             UnstableError: it has no steady state.
         """
-        if structure(self).active:
+        if structure(self).active and any(is_concrete(jax.lax.stop_gradient(leaf)) for leaf in jax.tree.leaves(self)):
             self.linear_system().gate()
 
     def carrier(self, source: str = "microwave", target: str = "optical") -> Scalar:
